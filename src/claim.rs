@@ -1,0 +1,113 @@
+//! What a manifest says: claims, and how far each manifest claims to be complete.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digests;
+use crate::locator::{ItemPath, UnsafeName};
+
+/// Names one of the run's manifests or hash lists, in the order they were given or found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SourceId(pub u16);
+
+/// One entry of a manifest: an item of this name has this size and these digests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Which manifest says so.
+    pub source: SourceId,
+    /// Line of the entry, from 1; for formats without lines the ordinal of the entry, from 1.
+    pub line: u64,
+    /// What it is about.
+    pub subject: Subject,
+    /// Size in bytes, where the manifest gives one.
+    pub size: Option<u64>,
+    /// Digests that an item can be compared with. Empty where `unusable` says why.
+    pub digests: Digests,
+    /// Why the claim's digest cannot be compared.
+    pub unusable: Option<Unusable>,
+    /// The claim was left by a download that did not finish.
+    pub interrupted: bool,
+}
+
+/// What a claim is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Subject {
+    /// An item of this path: a file, or `shard.tar/member`.
+    Path(ItemPath),
+    /// A name that is refused.
+    Refused {
+        /// The name as it stands in the manifest.
+        name: Vec<u8>,
+        /// Why.
+        why: UnsafeName,
+    },
+    /// Any item with its digest.
+    AnyItem,
+}
+
+/// Why a claim's digest is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unusable {
+    /// It cannot be right: wrong number of digits, a placeholder. Told as `bad-claim`.
+    Impossible(String),
+    /// It names an algorithm that shardproof does not compute, or gives no digest. Told as `unverifiable`.
+    NotComputable(String),
+}
+
+/// What a manifest claims to list completely.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// Everything below this folder of the dataset (empty: below the root).
+    Folder(Vec<u8>),
+    /// Only what it names.
+    Named,
+    /// It lists what arrived; what should have arrived cannot be told.
+    Unknown,
+}
+
+impl Scope {
+    /// Whether an item that nothing claims, at `path`, contradicts this manifest.
+    pub fn covers(&self, path: &[u8]) -> bool {
+        match self {
+            Scope::Folder(base) => {
+                base.is_empty()
+                    || path.strip_prefix(base.as_slice()).is_some_and(|rest| rest.first() == Some(&b'/'))
+            }
+            Scope::Named | Scope::Unknown => false,
+        }
+    }
+
+    /// The word in reports: `folder`, `named`, `unknown`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Scope::Folder(_) => "folder",
+            Scope::Named => "named",
+            Scope::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a reader of manifests hands its claims to.
+pub trait ClaimSink {
+    /// Takes an entry.
+    fn claim(&mut self, claim: Claim) -> crate::error::Result<()>;
+
+    /// Takes a line that is no claim: where it is and what is wrong with it, as a fragment (`it has no digest`).
+    /// The line itself is never passed on: it may be anything.
+    fn reject(&mut self, line: u64, reason: String) -> crate::error::Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_covers_what_lies_below_it_only() {
+        let data = Scope::Folder(b"data".to_vec());
+        assert!(data.covers(b"data/a"));
+        assert!(!data.covers(b"data"));
+        assert!(!data.covers(b"database/a"));
+        assert!(Scope::Folder(Vec::new()).covers(b"x"));
+        assert!(!Scope::Named.covers(b"x"));
+        assert!(!Scope::Unknown.covers(b"x"));
+    }
+}

@@ -1,0 +1,326 @@
+//! The algorithms that manifests use, sets of them, and digest values.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A digest algorithm that shardproof computes.
+///
+/// The order is the strength by which a claim with several digests is reported: later is stronger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Algorithm {
+    /// POSIX `cksum`: CRC-32/CKSUM over the bytes and their count (IEEE Std 1003.1, `cksum`).
+    Cksum,
+    /// MD5 (RFC 1321): shows damage, not tampering.
+    Md5,
+    /// SHA-1 (FIPS 180-4): shows damage, not tampering.
+    Sha1,
+    /// SHA-1 of `blob LEN\0` and the bytes, git's object name of a file.
+    GitBlob,
+    /// SM3 (GB/T 32905-2016).
+    Sm3,
+    /// SHA-224 (FIPS 180-4).
+    Sha224,
+    /// BLAKE2b with 160 bits (RFC 7693).
+    Blake2b160,
+    /// BLAKE2b with 256 bits (RFC 7693).
+    Blake2b256,
+    /// BLAKE2b with 384 bits (RFC 7693).
+    Blake2b384,
+    /// BLAKE2b with 512 bits (RFC 7693), what `b2sum` writes.
+    Blake2b512,
+    /// BLAKE3 with 256 bits, what `b3sum` writes.
+    Blake3,
+    /// SHA-256 (FIPS 180-4).
+    Sha256,
+    /// SHA-384 (FIPS 180-4).
+    Sha384,
+    /// SHA-512 (FIPS 180-4).
+    Sha512,
+}
+
+impl Algorithm {
+    /// All algorithms, weakest first.
+    pub const ALL: [Algorithm; 14] = [
+        Algorithm::Cksum,
+        Algorithm::Md5,
+        Algorithm::Sha1,
+        Algorithm::GitBlob,
+        Algorithm::Sm3,
+        Algorithm::Sha224,
+        Algorithm::Blake2b160,
+        Algorithm::Blake2b256,
+        Algorithm::Blake2b384,
+        Algorithm::Blake2b512,
+        Algorithm::Blake3,
+        Algorithm::Sha256,
+        Algorithm::Sha384,
+        Algorithm::Sha512,
+    ];
+
+    /// The name in options, reports and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Cksum => "cksum",
+            Algorithm::Md5 => "md5",
+            Algorithm::Sha1 => "sha1",
+            Algorithm::GitBlob => "git_blob",
+            Algorithm::Sm3 => "sm3",
+            Algorithm::Sha224 => "sha224",
+            Algorithm::Blake2b160 => "blake2b-160",
+            Algorithm::Blake2b256 => "blake2b-256",
+            Algorithm::Blake2b384 => "blake2b-384",
+            Algorithm::Blake2b512 => "blake2b",
+            Algorithm::Blake3 => "blake3",
+            Algorithm::Sha256 => "sha256",
+            Algorithm::Sha384 => "sha384",
+            Algorithm::Sha512 => "sha512",
+        }
+    }
+
+    /// The algorithm of a name as people write it: any case, `-` and `_` ignored, `b2` for BLAKE2b, `b3` for BLAKE3.
+    pub fn from_name(name: &str) -> Option<Algorithm> {
+        let folded: String =
+            name.chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect();
+        Some(match folded.as_str() {
+            "cksum" | "crc" => Algorithm::Cksum,
+            "md5" => Algorithm::Md5,
+            "sha1" => Algorithm::Sha1,
+            "gitblob" | "gitsha1" | "gitblobsha1" => Algorithm::GitBlob,
+            "sm3" => Algorithm::Sm3,
+            "sha224" => Algorithm::Sha224,
+            "blake2b160" => Algorithm::Blake2b160,
+            "blake2b256" => Algorithm::Blake2b256,
+            "blake2b384" => Algorithm::Blake2b384,
+            "blake2b" | "blake2b512" | "b2" => Algorithm::Blake2b512,
+            "blake3" | "b3" => Algorithm::Blake3,
+            "sha256" => Algorithm::Sha256,
+            "sha384" => Algorithm::Sha384,
+            "sha512" => Algorithm::Sha512,
+            _ => return None,
+        })
+    }
+
+    /// Length of a value in bytes.
+    pub fn len(self) -> usize {
+        match self {
+            Algorithm::Cksum => 4,
+            Algorithm::Md5 => 16,
+            Algorithm::Sha1 | Algorithm::GitBlob | Algorithm::Blake2b160 => 20,
+            Algorithm::Sha224 => 28,
+            Algorithm::Sm3 | Algorithm::Blake2b256 | Algorithm::Blake3 | Algorithm::Sha256 => 32,
+            Algorithm::Blake2b384 | Algorithm::Sha384 => 48,
+            Algorithm::Blake2b512 | Algorithm::Sha512 => 64,
+        }
+    }
+
+    /// Whether a match shows that nobody tampered, not only that nothing broke: no practical collisions are known.
+    pub fn resists_tampering(self) -> bool {
+        !matches!(self, Algorithm::Cksum | Algorithm::Md5 | Algorithm::Sha1 | Algorithm::GitBlob)
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of algorithms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DigestSet(u16);
+
+impl DigestSet {
+    /// No algorithm.
+    pub const EMPTY: DigestSet = DigestSet(0);
+
+    /// The set of one algorithm.
+    pub fn of(algorithm: Algorithm) -> Self {
+        DigestSet(1 << algorithm as u8)
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether `algorithm` is in it.
+    pub fn contains(self, algorithm: Algorithm) -> bool {
+        self.0 & (1 << algorithm as u8) != 0
+    }
+
+    /// Adds `algorithm`.
+    pub fn insert(&mut self, algorithm: Algorithm) {
+        self.0 |= 1 << algorithm as u8;
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub fn union(self, other: DigestSet) -> DigestSet {
+        DigestSet(self.0 | other.0)
+    }
+
+    /// What is in `self` and not in `other`.
+    #[must_use]
+    pub fn minus(self, other: DigestSet) -> DigestSet {
+        DigestSet(self.0 & !other.0)
+    }
+
+    /// The algorithms in it, weakest first.
+    pub fn iter(self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL.into_iter().filter(move |&a| self.contains(a))
+    }
+}
+
+impl FromIterator<Algorithm> for DigestSet {
+    fn from_iter<I: IntoIterator<Item = Algorithm>>(algorithms: I) -> Self {
+        algorithms.into_iter().fold(DigestSet::EMPTY, |set, a| set.union(DigestSet::of(a)))
+    }
+}
+
+/// A digest value with its algorithm.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Digest {
+    algorithm: Algorithm,
+    bytes: Vec<u8>,
+}
+
+impl Digest {
+    /// Takes raw bytes.
+    ///
+    /// # Errors
+    /// Where the length is not the algorithm's.
+    pub fn new(algorithm: Algorithm, bytes: &[u8]) -> Result<Digest, DigestParseError> {
+        if bytes.len() == algorithm.len() {
+            Ok(Digest { algorithm, bytes: bytes.to_vec() })
+        } else {
+            Err(DigestParseError::Length { algorithm, expected: algorithm.len(), got: bytes.len() })
+        }
+    }
+
+    /// Reads hexadecimal digits of either case.
+    ///
+    /// # Errors
+    /// Where a character is no hexadecimal digit, or their number is not the algorithm's.
+    pub fn from_hex(algorithm: Algorithm, text: &[u8]) -> Result<Digest, DigestParseError> {
+        if text.len() != algorithm.len() * 2 {
+            return Err(DigestParseError::Digits {
+                algorithm,
+                expected: algorithm.len() * 2,
+                got: text.len(),
+            });
+        }
+        let bytes = hex::decode(text).map_err(|_| DigestParseError::NotHex)?;
+        Ok(Digest { algorithm, bytes })
+    }
+
+    /// The algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The value.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Display for Digest {
+    /// `sha256:0a1b…`, the whole value in lower-case hexadecimal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm, hex::encode(&self.bytes))
+    }
+}
+
+impl fmt::Debug for Digest {
+    /// Only the algorithm: a value may stand on a hash list, and no log or panic shows one of those.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({}:…)", self.algorithm)
+    }
+}
+
+/// Why a digest was refused. The value itself is never in the message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DigestParseError {
+    /// Wrong number of bytes.
+    #[error("{algorithm} has {expected} bytes, not {got}")]
+    Length {
+        /// The algorithm it was to be.
+        algorithm: Algorithm,
+        /// Its length in bytes.
+        expected: usize,
+        /// The length found.
+        got: usize,
+    },
+    /// Wrong number of digits.
+    #[error("{algorithm} has {expected} hexadecimal digits, not {got}")]
+    Digits {
+        /// The algorithm it was to be.
+        algorithm: Algorithm,
+        /// Its number of digits.
+        expected: usize,
+        /// The number found.
+        got: usize,
+    },
+    /// A character that is no hexadecimal digit.
+    #[error("it is not hexadecimal")]
+    NotHex,
+}
+
+/// Digests of one message, at most one per algorithm, weakest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Digests(Vec<Digest>);
+
+impl Digests {
+    /// None.
+    pub fn new() -> Self {
+        Digests(Vec::new())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a digest. A second one of the same algorithm is refused: `false` if it differs from the first.
+    pub fn insert(&mut self, digest: Digest) -> bool {
+        match self.0.binary_search_by_key(&digest.algorithm, |d| d.algorithm) {
+            Ok(at) => self.0[at] == digest,
+            Err(at) => {
+                self.0.insert(at, digest);
+                true
+            }
+        }
+    }
+
+    /// The digest of one algorithm.
+    pub fn of(&self, algorithm: Algorithm) -> Option<&Digest> {
+        self.0.iter().find(|d| d.algorithm == algorithm)
+    }
+
+    /// The strongest one.
+    pub fn strongest(&self) -> Option<&Digest> {
+        self.0.last()
+    }
+
+    /// The algorithms in it.
+    pub fn set(&self) -> DigestSet {
+        self.0.iter().map(|d| d.algorithm).collect()
+    }
+
+    /// All, weakest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Digest> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<Digest> for Digests {
+    fn from_iter<I: IntoIterator<Item = Digest>>(digests: I) -> Self {
+        let mut set = Digests::new();
+        for digest in digests {
+            set.insert(digest);
+        }
+        set
+    }
+}

@@ -1,0 +1,8 @@
+//! Digests: which algorithms there are, sets of them, values, and the hashers that compute many at once.
+
+mod algorithm;
+mod hasher;
+mod state;
+
+pub use algorithm::{Algorithm, Digest, DigestParseError, DigestSet, Digests};
+pub use hasher::{Completed, Hasher, LoopHasher, MsgId, Offer};

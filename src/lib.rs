@@ -1,0 +1,22 @@
+//! shardproof verifies datasets against what their publishers claimed and flags known harmful content by hash, in one
+//! parallel read.
+//!
+//! Data flows one way: source → shard → observe → index → check → report. `ARCHITECTURE.md` has the map; what is
+//! public here beyond the report and the audit is public for the program's own tests and benchmarks only.
+
+#[doc(hidden)]
+pub mod claim;
+pub mod digest;
+pub mod error;
+pub mod finding;
+#[doc(hidden)]
+pub mod hashlist;
+pub mod locator;
+#[doc(hidden)]
+pub mod manifest;
+#[doc(hidden)]
+pub mod plan;
+#[doc(hidden)]
+pub mod shard;
+#[doc(hidden)]
+pub mod source;

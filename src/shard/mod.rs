@@ -1,0 +1,210 @@
+//! Containers: what a file holds, as a stream of steps that covers every byte of it.
+//!
+//! A reader is a *suspended cursor*: it owns all it needs, borrows nothing, and does a small piece of work each time a
+//! worker steps it, so that one worker can hold many of them and keep a multi-buffer hasher fed.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Code;
+use crate::plan::ShardPlan;
+use crate::source::{Pool, Source};
+
+/// Names an item within one cursor. The file itself is [`ItemId::FILE`]; the others count up in the order of `Open`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ItemId(pub u64);
+
+impl ItemId {
+    /// The file as it lies on the disk.
+    pub const FILE: ItemId = ItemId(0);
+}
+
+/// What kind of thing an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// A file of the dataset.
+    File,
+    /// What a compressed file or member decompresses to.
+    Stream,
+    /// A named entry of an archive.
+    Member,
+    /// A value of a table.
+    Cell,
+    /// Bytes of a layer that are neither content nor structure.
+    Region,
+}
+
+/// One step of a cursor.
+#[derive(Debug)]
+pub enum Step {
+    /// An item begins. Items nest: a member's parent is the stream or file whose bytes hold it.
+    Open {
+        /// Its name in this cursor.
+        item: ItemId,
+        /// What holds it; `None` for the file.
+        parent: Option<ItemId>,
+        /// What it is.
+        kind: Kind,
+        /// Its name in its container as bytes; empty for files, streams and regions.
+        name: Vec<u8>,
+        /// Where its data begins in its parent's bytes.
+        offset: u64,
+        /// Its length where it is known beforehand.
+        len: Option<u64>,
+        /// No reader of the format shows it (it lies after the end of the archive): nothing is claimed of it by name.
+        hidden: bool,
+    },
+    /// The next bytes of an item.
+    Data {
+        /// Whose.
+        item: ItemId,
+        /// Refcounted; the same memory may be offered for the file, the stream and the member.
+        bytes: Bytes,
+    },
+    /// An item ends.
+    Close {
+        /// Which.
+        item: ItemId,
+        /// How.
+        end: End,
+    },
+    /// A column of whole messages, one per row; none of them is copied.
+    Cells {
+        /// The file, stream or member they lie in.
+        item: ItemId,
+        /// Name of the column.
+        column: Arc<str>,
+        /// Ordinal of the first value's row.
+        first_row: u64,
+        /// Binary or text values; a null is a missing value.
+        values: ArrayRef,
+    },
+    /// An entry of the byte ledger: these bytes of this layer are of this class. Regions of a layer that was read to
+    /// its end cover it exactly, in order, without overlap.
+    Region {
+        /// The file, stream or container member whose bytes are meant.
+        layer: ItemId,
+        /// Bytes of that layer.
+        range: Range<u64>,
+        /// What they are.
+        class: RegionClass,
+    },
+    /// Something is wrong with the data, or could not be looked at. The rest goes on.
+    Fault(Fault),
+    /// The source has nothing yet: step another cursor.
+    NotYet,
+    /// There is no more. Every opened item has been closed.
+    Done,
+}
+
+/// How an item ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// All its bytes were seen.
+    Complete,
+    /// The file or stream ended before the item did.
+    Truncated,
+    /// Its bytes cannot be trusted or could not be had: a failed check sum, a decoder's error, a read error.
+    Damaged,
+}
+
+/// What bytes of a layer are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RegionClass {
+    /// Content of an item or of the next layer.
+    Payload,
+    /// Headers, trailers, directories.
+    Structure,
+    /// Padding, all zero.
+    ZeroPad,
+    /// Padding that is not zero.
+    NonzeroPad,
+    /// Bytes inside the format's frame that no reader shows: data of a directory entry, an extra field.
+    Dead,
+    /// Bytes after the format's end.
+    Trailing,
+    /// Bytes that another entry has claimed already.
+    Shadowed,
+    /// Bytes that could not be interpreted.
+    Opaque,
+}
+
+impl RegionClass {
+    /// Whether the bytes are content that no reader shows: hashed, looked up, and `undisclosed` where nothing covers
+    /// them.
+    pub fn is_hidden(self) -> bool {
+        matches!(
+            self,
+            RegionClass::NonzeroPad
+                | RegionClass::Dead
+                | RegionClass::Trailing
+                | RegionClass::Shadowed
+                | RegionClass::Opaque
+        )
+    }
+
+    /// The word in reports and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            RegionClass::Payload => "payload",
+            RegionClass::Structure => "structure",
+            RegionClass::ZeroPad => "zero-pad",
+            RegionClass::NonzeroPad => "nonzero-pad",
+            RegionClass::Dead => "dead",
+            RegionClass::Trailing => "trailing",
+            RegionClass::Shadowed => "shadowed",
+            RegionClass::Opaque => "opaque",
+        }
+    }
+}
+
+/// Something wrong with a file, told as a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// The finding's code: `unreadable`, `unfollowed-link`, `opaque`, `unsafe-name`.
+    pub code: Code,
+    /// The item it is about.
+    pub item: ItemId,
+    /// Byte of the item's layer, where that helps.
+    pub offset: Option<u64>,
+    /// One sentence for a person.
+    pub detail: String,
+}
+
+/// A reader in suspension.
+pub trait Cursor: Send {
+    /// Bytes of memory it holds between steps, an upper bound.
+    fn footprint(&self) -> usize;
+
+    /// Does a small piece of work. After [`Step::Done`] it is not stepped again.
+    fn step(&mut self, pool: &mut Pool) -> Step;
+}
+
+/// A container format.
+pub trait Format: Sync {
+    /// Its name in reports.
+    fn name(&self) -> &'static str;
+
+    /// Whether a file of this name that begins with these bytes is one.
+    fn recognises(&self, name: &[u8], head: &[u8]) -> bool;
+
+    /// Divides a file into parts that can be read independently; a format that cannot be divided is one part.
+    ///
+    /// # Errors
+    /// Where the file's own directory of parts is damaged.
+    fn splits(&self, source: &Arc<dyn Source>, plan: &ShardPlan) -> Result<Vec<Split>, Fault>;
+
+    /// A cursor over one part.
+    fn open(&self, source: Arc<dyn Source>, split: Split, plan: &ShardPlan) -> Box<dyn Cursor>;
+}
+
+/// A part of a file that one cursor reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Bytes of the file.
+    pub range: Range<u64>,
+}
