@@ -11,6 +11,8 @@ pub mod error;
 pub mod finding;
 #[doc(hidden)]
 pub mod hashlist;
+#[doc(hidden)]
+pub mod index;
 pub mod locator;
 #[doc(hidden)]
 pub mod manifest;
