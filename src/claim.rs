@@ -7,7 +7,7 @@ use crate::locator::{ItemPath, UnsafeName};
 
 /// Names one of the run's manifests or hash lists, in the order they were given or found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SourceId(pub u16);
+pub struct SourceId(pub u32);
 
 /// One entry of a manifest: an item of this name has this size and these digests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +40,6 @@ pub enum Subject {
         /// Why.
         why: UnsafeName,
     },
-    /// Any item with its digest.
-    AnyItem,
 }
 
 /// Why a claim's digest is of no use.

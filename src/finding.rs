@@ -31,6 +31,23 @@ pub struct Finding {
     pub detail: String,
 }
 
+impl Finding {
+    /// A fact about a place that no claim is needed for.
+    pub fn of_place(code: Code, locator: Locator, detail: String) -> Finding {
+        Finding {
+            code,
+            level: None,
+            locator: Some(locator),
+            source: None,
+            line: None,
+            expected: None,
+            found: None,
+            distance: None,
+            detail,
+        }
+    }
+}
+
 /// The kinds of findings. `docs/findings.md` has a heading for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Code {

@@ -4,6 +4,9 @@
 //! Data flows one way: source → shard → observe → index → check → report. `ARCHITECTURE.md` has the map; what is
 //! public here beyond the report and the audit is public for the program's own tests and benchmarks only.
 
+pub mod audit;
+#[doc(hidden)]
+pub mod check;
 #[doc(hidden)]
 pub mod claim;
 pub mod digest;
@@ -17,7 +20,12 @@ pub mod locator;
 #[doc(hidden)]
 pub mod manifest;
 #[doc(hidden)]
+pub mod observation;
+#[doc(hidden)]
+pub mod observe;
+#[doc(hidden)]
 pub mod plan;
+pub mod report;
 #[doc(hidden)]
 pub mod shard;
 #[doc(hidden)]

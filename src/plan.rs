@@ -25,4 +25,6 @@ pub enum Inside {
     Closed,
     /// Its samples are observed, every byte accounted for.
     Open,
+    /// Claims name what is inside, but the user asked for no container to be opened.
+    Refused,
 }

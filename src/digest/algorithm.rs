@@ -115,6 +115,20 @@ impl Algorithm {
         }
     }
 
+    /// How hard it is to find two messages with one digest, in bits as far as known attacks go; for `--require`.
+    pub fn strength(self) -> u16 {
+        match self {
+            Algorithm::Cksum => 0,
+            Algorithm::Md5 => 18,
+            Algorithm::Sha1 | Algorithm::GitBlob => 61,
+            Algorithm::Blake2b160 => 80,
+            Algorithm::Sha224 => 112,
+            Algorithm::Sm3 | Algorithm::Blake2b256 | Algorithm::Blake3 | Algorithm::Sha256 => 128,
+            Algorithm::Blake2b384 | Algorithm::Sha384 => 192,
+            Algorithm::Blake2b512 | Algorithm::Sha512 => 256,
+        }
+    }
+
     /// Whether a match shows that nobody tampered, not only that nothing broke: no practical collisions are known.
     pub fn resists_tampering(self) -> bool {
         !matches!(self, Algorithm::Cksum | Algorithm::Md5 | Algorithm::Sha1 | Algorithm::GitBlob)

@@ -3,6 +3,8 @@
 //! A reader is a *suspended cursor*: it owns all it needs, borrows nothing, and does a small piece of work each time a
 //! worker steps it, so that one worker can hold many of them and keep a multi-buffer hasher fed.
 
+pub mod folder;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Code;
+pub use crate::observation::{End, Kind, RegionClass};
 use crate::plan::ShardPlan;
 use crate::source::{Pool, Source};
 
@@ -21,21 +24,6 @@ pub struct ItemId(pub u64);
 impl ItemId {
     /// The file as it lies on the disk.
     pub const FILE: ItemId = ItemId(0);
-}
-
-/// What kind of thing an item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Kind {
-    /// A file of the dataset.
-    File,
-    /// What a compressed file or member decompresses to.
-    Stream,
-    /// A named entry of an archive.
-    Member,
-    /// A value of a table.
-    Cell,
-    /// Bytes of a layer that are neither content nor structure.
-    Region,
 }
 
 /// One step of a cursor.
@@ -99,67 +87,6 @@ pub enum Step {
     NotYet,
     /// There is no more. Every opened item has been closed.
     Done,
-}
-
-/// How an item ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum End {
-    /// All its bytes were seen.
-    Complete,
-    /// The file or stream ended before the item did.
-    Truncated,
-    /// Its bytes cannot be trusted or could not be had: a failed check sum, a decoder's error, a read error.
-    Damaged,
-}
-
-/// What bytes of a layer are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum RegionClass {
-    /// Content of an item or of the next layer.
-    Payload,
-    /// Headers, trailers, directories.
-    Structure,
-    /// Padding, all zero.
-    ZeroPad,
-    /// Padding that is not zero.
-    NonzeroPad,
-    /// Bytes inside the format's frame that no reader shows: data of a directory entry, an extra field.
-    Dead,
-    /// Bytes after the format's end.
-    Trailing,
-    /// Bytes that another entry has claimed already.
-    Shadowed,
-    /// Bytes that could not be interpreted.
-    Opaque,
-}
-
-impl RegionClass {
-    /// Whether the bytes are content that no reader shows: hashed, looked up, and `undisclosed` where nothing covers
-    /// them.
-    pub fn is_hidden(self) -> bool {
-        matches!(
-            self,
-            RegionClass::NonzeroPad
-                | RegionClass::Dead
-                | RegionClass::Trailing
-                | RegionClass::Shadowed
-                | RegionClass::Opaque
-        )
-    }
-
-    /// The word in reports and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            RegionClass::Payload => "payload",
-            RegionClass::Structure => "structure",
-            RegionClass::ZeroPad => "zero-pad",
-            RegionClass::NonzeroPad => "nonzero-pad",
-            RegionClass::Dead => "dead",
-            RegionClass::Trailing => "trailing",
-            RegionClass::Shadowed => "shadowed",
-            RegionClass::Opaque => "opaque",
-        }
-    }
 }
 
 /// Something wrong with a file, told as a finding.

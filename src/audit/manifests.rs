@@ -1,0 +1,421 @@
+//! Loading what is claimed: the manifests that were named, or those lying in the dataset.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::listing::{Listing, join};
+use super::options::{AuditOptions, ScopeOption};
+use super::report::SourceReport;
+use crate::check::balance::{Balance, ClaimClass};
+use crate::check::{FindingSink, claim_key};
+use crate::claim::{Claim, ClaimSink, Scope, SourceId, Subject, Unusable};
+use crate::error::{Error, Result};
+use crate::finding::{Code, Finding};
+use crate::index::spool::{Scratch, Sorted, Spool};
+use crate::locator::{Escaped, ItemPath, Locator, place_key};
+use crate::manifest::{self, Context, ManifestError, ManifestFormat, hf_local, lfs_pointer};
+
+/// A manifest of the run, not yet read.
+pub struct Planned {
+    /// What it is called in reports: as typed, or its path below the root.
+    pub name: Vec<u8>,
+    what: Planning,
+}
+
+enum Planning {
+    /// A file that was named.
+    Named { path: PathBuf, format: Option<&'static dyn ManifestFormat> },
+    /// A file that lies in the dataset.
+    Found { root: u16, path: Vec<u8> },
+    /// What a Hugging Face client left on the disk.
+    HuggingFace { root: u16, layout: hf_local::Layout },
+    /// The Git LFS pointers in the dataset.
+    Pointers(Vec<(u16, Vec<u8>)>),
+}
+
+/// Which manifests a run uses: those named, else those lying in the dataset.
+///
+/// # Errors
+/// Where a format is named that does not exist.
+pub fn choose(
+    options: &AuditOptions,
+    layouts: Vec<Option<hf_local::Layout>>,
+    listing: &Listing,
+) -> Result<Vec<Planned>> {
+    if !options.mode.verifies() {
+        return Ok(Vec::new());
+    }
+    if !options.manifests.is_empty() {
+        return options
+            .manifests
+            .iter()
+            .map(|spec| {
+                let format = spec.format.as_deref().map(|name| {
+                    manifest::by_name(name).ok_or_else(|| {
+                        let known: Vec<_> = manifest::formats().iter().map(|f| f.name()).collect();
+                        Error::Usage(format!(
+                            "no manifest format is called {name}; known are {}",
+                            known.join(", ")
+                        ))
+                    })
+                });
+                let what = Planning::Named { path: spec.path.clone(), format: format.transpose()? };
+                Ok(Planned { name: spec.path.as_os_str().as_bytes().to_vec(), what })
+            })
+            .collect();
+    }
+    let mut planned = Vec::new();
+    for (root, layout) in layouts.into_iter().enumerate() {
+        if let Some(layout) = layout {
+            let name = layout.name().as_bytes().to_vec();
+            planned.push(Planned { name, what: Planning::HuggingFace { root: root as u16, layout } });
+        }
+    }
+    for (root, path) in &listing.manifests {
+        planned
+            .push(Planned { name: path.clone(), what: Planning::Found { root: *root, path: path.clone() } });
+    }
+    if !listing.pointers.is_empty() {
+        let what = Planning::Pointers(listing.pointers.clone());
+        planned.push(Planned { name: b"Git LFS pointers".to_vec(), what });
+    }
+    Ok(planned)
+}
+
+/// All claims of a run.
+pub struct Manifests {
+    /// By place.
+    pub claims: Sorted<Claim>,
+    /// The manifests, in order.
+    pub reports: Vec<SourceReport>,
+    /// What they claim to list completely.
+    pub scopes: Vec<Scope>,
+    /// Device and inode of their files.
+    pub own_files: HashSet<(u64, u64)>,
+    /// Some manifest lists only what arrived.
+    pub unknown_scope: bool,
+}
+
+/// Reads all chosen manifests.
+///
+/// # Errors
+/// Where one that was named cannot be used.
+pub fn load(
+    options: &AuditOptions,
+    planned: Vec<Planned>,
+    scratch: &Scratch,
+    balance: &mut Balance,
+    findings: &mut dyn FindingSink,
+) -> Result<Manifests> {
+    let mut claims = Spool::new(scratch);
+    let mut loaded = (Vec::new(), Vec::new(), HashSet::new(), false);
+    for (number, Planned { name, what }) in planned.into_iter().enumerate() {
+        let source = SourceId(number as u32);
+        let mut loader = Loader {
+            options,
+            source,
+            base: Base::default(),
+            claims: &mut claims,
+            balance,
+            findings,
+            report: SourceReport::new("manifest", name),
+        };
+        let result = match what {
+            Planning::Named { path, format } => loader.named(&path, format, &mut loaded.2).map(Some),
+            Planning::Found { root, path } => loader.found(root, &path, &mut loaded.2),
+            Planning::HuggingFace { root, layout } => loader.hugging_face(root, &layout),
+            Planning::Pointers(pointers) => loader.pointers(pointers).map(Some),
+        };
+        let scope = result?.map(|scope| loader.scope(scope));
+        if let Some(scope) = scope {
+            loader.report.scope = Some(scope.name());
+            loaded.3 |= scope == Scope::Unknown;
+            loaded.1.push(scope);
+        }
+        loaded.0.push(loader.report);
+    }
+    let (reports, scopes, own_files, unknown_scope) = loaded;
+    Ok(Manifests { claims: claims.sorted()?, reports, scopes, own_files, unknown_scope })
+}
+
+/// How names in a manifest become paths below the roots.
+#[derive(Clone, Debug, Default)]
+struct Base {
+    /// The manifest's base folder below the root.
+    add: Vec<u8>,
+    /// The root below the manifest's base folder.
+    strip: Vec<u8>,
+}
+
+struct Loader<'a> {
+    options: &'a AuditOptions,
+    source: SourceId,
+    base: Base,
+    claims: &'a mut Spool<Claim>,
+    balance: &'a mut Balance,
+    findings: &'a mut dyn FindingSink,
+    report: SourceReport,
+}
+
+impl Loader<'_> {
+    fn named(
+        &mut self,
+        path: &Path,
+        format: Option<&'static dyn ManifestFormat>,
+        own_files: &mut HashSet<(u64, u64)>,
+    ) -> Result<Scope> {
+        self.base = self.base_of_named(path)?;
+        self.file(path, format, own_files)?.map_err(|error| {
+            let reason = match error {
+                ManifestError::Sink(error) => return error,
+                ManifestError::Io(cause) => {
+                    return Error::Unreadable { role: "manifest", path: path.to_path_buf(), cause };
+                }
+                ManifestError::NotThisFormat(reason) => reason,
+            };
+            let advice = "Name a manifest with at least one entry, or its format as FORMAT:FILE.".to_string();
+            Error::Unusable { role: "manifest", path: path.to_path_buf(), reason, advice }
+        })
+    }
+
+    /// A manifest that only lies in the dataset: one that cannot be used is a gap, not the end.
+    fn found(
+        &mut self,
+        root: u16,
+        path: &[u8],
+        own_files: &mut HashSet<(u64, u64)>,
+    ) -> Result<Option<Scope>> {
+        let end = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
+        self.base = Base { add: path[..end].to_vec(), strip: Vec::new() };
+        self.report.found_in_dataset = true;
+        let file = join(&self.options.roots[usize::from(root)], path);
+        let why = match self.file(&file, None, own_files) {
+            Ok(Ok(scope)) => return Ok(Some(scope)),
+            Ok(Err(ManifestError::Sink(error))) => return Err(error),
+            Ok(Err(error)) => error.to_string(),
+            Err(Error::Unreadable { cause, .. }) => cause.to_string(),
+            Err(error) => return Err(error),
+        };
+        let detail = format!("it is named like a manifest and cannot be used as one: {why}");
+        let locator = Locator::file(Some(root), path.to_vec());
+        let mut finding = Finding::of_place(Code::BadClaim, locator, detail);
+        finding.source = Some(self.source);
+        self.findings.finding(finding)?;
+        self.report.unusable = Some(why);
+        Ok(None)
+    }
+
+    /// Reads one file; the inner error is about its content.
+    fn file(
+        &mut self,
+        path: &Path,
+        format: Option<&'static dyn ManifestFormat>,
+        own_files: &mut HashSet<(u64, u64)>,
+    ) -> Result<Result<Scope, ManifestError>> {
+        let unreadable = |cause| Error::Unreadable { role: "manifest", path: path.to_path_buf(), cause };
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() { "it is a folder" } else { "it is no regular file" };
+            return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, what)));
+        }
+        let mut input = Hashed {
+            inner: BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?),
+            sha256: Sha256::new(),
+        };
+        let file_name = path.file_name().unwrap_or_default().as_bytes().to_vec();
+        let head = input.inner.fill_buf().map_err(unreadable)?;
+        let Some(format) = format.or_else(|| manifest::recognise(&file_name, head)) else {
+            let reason = if head.is_empty() { "it is empty" } else { "its format is not recognised" };
+            return Ok(Err(ManifestError::NotThisFormat(reason.to_string())));
+        };
+        self.report.format = format.name();
+        let context = Context { source: self.source, file_name: &file_name, declared: self.options.declared };
+        let read = format.read(&mut input, &context, self);
+        if read.is_ok() {
+            own_files.insert((metadata.dev(), metadata.ino()));
+            io::copy(&mut input, &mut io::sink()).map_err(unreadable)?;
+            self.report.sha256 = Some(hex::encode(input.sha256.finalize()));
+        }
+        Ok(read)
+    }
+
+    fn hugging_face(&mut self, root: u16, layout: &hf_local::Layout) -> Result<Option<Scope>> {
+        self.report.found_in_dataset = true;
+        let revision = self.options.revision.clone();
+        match hf_local::read(layout, self.source, revision.as_deref(), self) {
+            Ok(described) => {
+                self.report.format = described.format;
+                Ok(Some(described.scope))
+            }
+            Err(ManifestError::Sink(error)) => Err(error),
+            Err(error) if revision.is_some() => Err(Error::Usage(error.to_string())),
+            Err(error) => {
+                let detail = format!("the Hugging Face metadata beside the files cannot be used: {error}");
+                let locator = Locator::file(Some(root), self.report.path.clone());
+                self.findings.finding(Finding::of_place(Code::BadClaim, locator, detail))?;
+                self.report.unusable = Some(error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    fn pointers(&mut self, pointers: Vec<(u16, Vec<u8>)>) -> Result<Scope> {
+        self.report.format = "git-lfs";
+        self.report.found_in_dataset = true;
+        for (ordinal, (root, path)) in pointers.into_iter().enumerate() {
+            let text = std::fs::read(join(&self.options.roots[usize::from(root)], &path)).unwrap_or_default();
+            if let (Some(pointer), Ok(path)) = (lfs_pointer::parse(&text), ItemPath::parse(&path)) {
+                self.claim(lfs_pointer::claim(&pointer, &path, self.source, ordinal as u64 + 1))?;
+            }
+        }
+        Ok(Scope::Named)
+    }
+
+    fn base_of_named(&self, manifest: &Path) -> Result<Base> {
+        let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+        let roots: Vec<PathBuf> = self.options.roots.iter().filter_map(|root| canonical(root)).collect();
+        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+        if let Some(base) = &self.options.base {
+            let below_root = self.options.roots.iter().map(|root| root.join(base));
+            for base in std::iter::once(base.clone()).chain(below_root).filter_map(|b| canonical(&b)) {
+                for root in &roots {
+                    if let Ok(below) = base.strip_prefix(root) {
+                        return Ok(Base { add: bytes(below), strip: Vec::new() });
+                    }
+                    if let Ok(above) = root.strip_prefix(&base) {
+                        return Ok(Base { add: Vec::new(), strip: bytes(above) });
+                    }
+                }
+            }
+            return Err(Error::Usage(format!(
+                "--base {} is neither inside a dataset folder nor above one",
+                base.display()
+            )));
+        }
+        // A manifest in a folder of the dataset speaks of that folder, as `sha256sum -c` run there would.
+        let folder = canonical(manifest).and_then(|m| m.parent().map(Path::to_path_buf));
+        let below = folder.and_then(|f| roots.iter().find_map(|root| f.strip_prefix(root).ok().map(bytes)));
+        Ok(Base { add: below.unwrap_or_default(), strip: Vec::new() })
+    }
+
+    /// What the manifest claims to list completely, below the roots.
+    fn scope(&self, scope: Scope) -> Scope {
+        match (&self.options.scope, scope) {
+            (Some(ScopeOption::None), _) => Scope::Named,
+            (Some(ScopeOption::All), _) => Scope::Folder(Vec::new()),
+            // A glob decides item by item: see `Rules::in_scope`.
+            (Some(ScopeOption::Glob(_)), _) => Scope::Named,
+            (None, Scope::Folder(folder)) => {
+                let path = ItemPath::parse(&folder).map(|f| f.below(&self.base.add).into_bytes());
+                Scope::Folder(path.unwrap_or_else(|_| self.base.add.clone()))
+            }
+            (None, other) => other,
+        }
+    }
+
+    fn refuse(&mut self, code: Code, locator: Option<Locator>, line: u64, detail: String) -> Result<()> {
+        self.balance.claims(ClaimClass::NotChecked(code.name()), 1);
+        self.findings.finding(Finding {
+            code,
+            level: None,
+            locator,
+            source: Some(self.source),
+            line: Some(line),
+            expected: None,
+            found: None,
+            distance: None,
+            detail,
+        })
+    }
+}
+
+impl ClaimSink for Loader<'_> {
+    fn claim(&mut self, mut claim: Claim) -> Result<()> {
+        let path = match &claim.subject {
+            Subject::Path(path) => path.below(&self.base.add),
+            Subject::Refused { name, why } => {
+                self.report.entries += 1;
+                self.balance.claims_in += 1;
+                let detail = format!("the name {} is refused: {why}", Escaped(name));
+                return self.refuse(
+                    Code::UnsafeName,
+                    Some(Locator::file(None, name.clone())),
+                    claim.line,
+                    detail,
+                );
+            }
+        };
+        let path = if self.base.strip.is_empty() {
+            path
+        } else {
+            let inside = path.as_bytes().strip_prefix(self.base.strip.as_slice());
+            match inside.and_then(|rest| rest.strip_prefix(b"/")).map(ItemPath::parse) {
+                Some(Ok(path)) => path,
+                _ => {
+                    self.report.entries += 1;
+                    self.balance.claims_in += 1;
+                    let detail = "it lies outside the dataset folder that was given".to_string();
+                    let locator = Locator::file(None, path.into_bytes());
+                    return self.refuse(Code::Unverified, Some(locator), claim.line, detail);
+                }
+            }
+        };
+        if !self.options.admits(path.as_bytes()) {
+            return Ok(());
+        }
+        self.report.entries += 1;
+        self.balance.claims_in += 1;
+        if let Some(required) = self.options.require
+            && claim.unusable.is_none()
+            && claim.digests.strongest().is_none_or(|d| d.algorithm().strength() < required.strength())
+        {
+            let has = claim.digests.strongest().map_or("no digest", |d| d.algorithm().name());
+            claim.unusable = Some(Unusable::NotComputable(format!(
+                "the manifest gives {has}; --require asks for {required}"
+            )));
+        }
+        let key = claim_key(&place_key(path.as_bytes()));
+        claim.subject = Subject::Path(path);
+        self.claims.push(&key, &claim)
+    }
+
+    fn reject(&mut self, line: u64, reason: String) -> Result<()> {
+        self.report.rejected += 1;
+        self.balance.claims_in += 1;
+        if self.report.rejections.len() < SourceReport::REJECTIONS {
+            self.report.rejections.push((line, reason.clone()));
+        }
+        self.refuse(Code::BadClaim, None, line, format!("this line is no claim: {reason}"))
+    }
+}
+
+/// A file whose digest is taken as it is read.
+struct Hashed {
+    inner: BufReader<File>,
+    sha256: Sha256,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.fill_buf()?.read(into)?;
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+impl BufRead for Hashed {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.sha256.update(&self.inner.buffer()[..n]);
+        self.inner.consume(n);
+    }
+}

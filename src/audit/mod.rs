@@ -1,0 +1,15 @@
+//! The run: load what is claimed, list what is there, plan, read, settle, report.
+
+mod findings;
+mod listing;
+mod lists;
+mod manifests;
+pub mod options;
+mod planning;
+mod reading;
+pub mod report;
+mod run;
+
+pub use options::{AuditOptions, Mode, Samples, ScopeOption, SourceSpec};
+pub use report::{Report, SourceReport, Verdict};
+pub use run::{Progress, Silent, audit};

@@ -1,0 +1,150 @@
+//! What a run is asked to do: typed words already turned into meanings.
+
+use std::path::PathBuf;
+
+use globset::GlobSet;
+
+use crate::digest::{Algorithm, DigestSet};
+use crate::hashlist::Columns;
+
+/// Everything that decides what a run does.
+#[derive(Clone, Debug)]
+pub struct AuditOptions {
+    /// Which checks.
+    pub mode: Mode,
+    /// Dataset folders (or files), as typed.
+    pub roots: Vec<PathBuf>,
+    /// Manifests that were named; with none, those lying in the dataset are used where the mode wants any.
+    pub manifests: Vec<SourceSpec>,
+    /// Hash lists that were named.
+    pub hash_lists: Vec<SourceSpec>,
+    /// Columns of hash lists that are tables.
+    pub columns: Columns,
+    /// Only paths that match are looked at, claims and files alike.
+    pub include: Option<GlobSet>,
+    /// Paths that match are not looked at, claims and files alike.
+    pub exclude: Option<GlobSet>,
+    /// Only what is here is asked for.
+    pub subset: bool,
+    /// The folder that names in manifests are relative to.
+    pub base: Option<PathBuf>,
+    /// Replaces what manifests claim to list completely.
+    pub scope: Option<ScopeOption>,
+    /// The Hugging Face commit to compare with.
+    pub revision: Option<String>,
+    /// Whether containers are opened.
+    pub samples: Samples,
+    /// Algorithms of digests that do not say theirs.
+    pub declared: DigestSet,
+    /// Claims without a digest at least this strong are unverifiable.
+    pub require: Option<Algorithm>,
+    /// Follow links that leave the dataset.
+    pub follow_links: bool,
+    /// Gaps and notes count as wrong.
+    pub strict: bool,
+    /// Digests of hash lists may be shown.
+    pub reveal: bool,
+    /// Worker threads.
+    pub threads: usize,
+    /// Bytes of memory for joins and readers together.
+    pub memory: usize,
+    /// Where records go that do not fit the memory; `None`: the system's folder for temporary files.
+    pub scratch: Option<PathBuf>,
+    /// List folders in a pseudo-random order: for tests that prove it does not matter.
+    pub shuffle: Option<u64>,
+    /// `--include`, `--exclude` and `--scope` as typed, by name, for the report.
+    pub patterns: Vec<(&'static str, String)>,
+    /// The words of the command line, for the report.
+    pub arguments: Vec<String>,
+}
+
+impl AuditOptions {
+    /// The defaults of the command line for these roots.
+    pub fn new(mode: Mode, roots: Vec<PathBuf>) -> Self {
+        AuditOptions {
+            mode,
+            roots,
+            manifests: Vec::new(),
+            hash_lists: Vec::new(),
+            columns: Columns::default(),
+            include: None,
+            exclude: None,
+            subset: false,
+            base: None,
+            scope: None,
+            revision: None,
+            samples: Samples::Auto,
+            declared: DigestSet::EMPTY,
+            require: None,
+            follow_links: false,
+            strict: false,
+            reveal: false,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: 256 << 20,
+            scratch: None,
+            shuffle: None,
+            patterns: Vec::new(),
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Whether a path below a root is looked at: some part of it from the left is included, none is excluded.
+    pub fn admits(&self, path: &[u8]) -> bool {
+        use std::os::unix::ffi::OsStrExt;
+        let matches = |set: &GlobSet| {
+            let ends =
+                path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i).chain([path.len()]);
+            ends.into_iter().any(|end| set.is_match(std::ffi::OsStr::from_bytes(&path[..end])))
+        };
+        self.include.as_ref().is_none_or(matches) && !self.exclude.as_ref().is_some_and(matches)
+    }
+}
+
+/// Which checks a run makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All checks, every container opened.
+    Audit,
+    /// Against manifests.
+    Verify,
+    /// Against hash lists.
+    Flag,
+}
+
+impl Mode {
+    /// Whether manifests are looked at.
+    pub fn verifies(self) -> bool {
+        matches!(self, Mode::Audit | Mode::Verify)
+    }
+}
+
+/// Whether containers are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Samples {
+    /// Where a claim or a hash list needs it.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A manifest or list as it was named: `FORMAT:FILE` or `FILE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceSpec {
+    /// The format's name, where one was given.
+    pub format: Option<String>,
+    /// The file as typed.
+    pub path: PathBuf,
+}
+
+/// The `--scope` option.
+#[derive(Clone, Debug)]
+pub enum ScopeOption {
+    /// Manifests claim everything.
+    All,
+    /// Manifests claim only what they name.
+    None,
+    /// Manifests claim everything that matches.
+    Glob(GlobSet),
+}

@@ -1,0 +1,330 @@
+//! What to read, decided once: claims and names are joined before a byte of data is touched.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::listing::{Found, FoundKind, Listing, join};
+use super::options::{AuditOptions, Mode, Samples};
+use crate::check::{FindingSink, Rules, claim_key, is_below, item_key, place_of_claim};
+use crate::claim::Claim;
+use crate::digest::{Algorithm, Digest, DigestSet};
+use crate::error::Result;
+use crate::finding::{Code, Finding};
+use crate::index::spool::{Scratch, Sorted, Spool};
+use crate::locator::{Escaped, Locator};
+use crate::manifest::bookkeeping;
+use crate::observation::{Observation, Unread};
+use crate::plan::{Inside, ShardPlan};
+use crate::source::Stamp;
+
+/// The work of a run.
+pub struct Plan {
+    /// Files to be read, the largest first, so that no long one is begun last.
+    pub work: Sorted<Work>,
+    /// What is settled without reading: links, devices.
+    pub unread: Spool<Observation>,
+    /// Folders that could not be listed: what lies below them cannot be told.
+    pub blind: Spool<String>,
+    /// Files in all.
+    pub files: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Bytes that will be read.
+    pub to_read: u64,
+    /// Claimed names that nothing stands at.
+    pub absent: u64,
+    /// Claimed files whose size is another one.
+    pub other_size: u64,
+}
+
+/// A file to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Index of its root.
+    pub root: u16,
+    /// Below its root.
+    pub path: Vec<u8>,
+    /// Its state at listing time.
+    pub stamp: Stamp,
+    /// Whether opening it must follow a link.
+    pub through_link: bool,
+    /// What its claims ask for.
+    asked: Asked,
+}
+
+/// What the claims on a file and on names inside it ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Asked {
+    /// A claim names the file.
+    claimed: bool,
+    /// Digests that claims on the file need.
+    file: DigestSet,
+    /// Digests that claims on members need.
+    members: DigestSet,
+    /// A claim names a member.
+    named_inside: bool,
+    /// A manifest claims to be complete here.
+    in_scope: bool,
+    /// It is a manifest of the run or a format's bookkeeping: nobody has to claim it.
+    exempt: bool,
+}
+
+/// What is the same for all files of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Common {
+    mode: Mode,
+    samples: Samples,
+    /// Digests that hash lists need of everything.
+    lists: DigestSet,
+    /// Digests of names that no file stands at.
+    absent_names: DigestSet,
+    /// Those, and the digests of names inside shards: whether they are there is known once the shard is read.
+    sought: DigestSet,
+    /// What unclaimed files in scope are told with.
+    told: DigestSet,
+}
+
+impl Work {
+    /// Whether nobody has to claim it.
+    pub fn is_exempt(&self) -> bool {
+        self.asked.exempt
+    }
+
+    /// What to measure of the file; `None` if nothing is asked of it.
+    pub fn plan(&self, common: &Common) -> Option<ShardPlan> {
+        let Asked { claimed, file, members, named_inside, in_scope, exempt } = self.asked;
+        // A file that nothing claims and whose samples nothing claims either may be what is missing elsewhere.
+        let unclaimed = !claimed && !named_inside && !exempt;
+        let mut plan = ShardPlan { file: file.union(common.lists), ..ShardPlan::default() };
+        if unclaimed {
+            plan.file = plan.file.union(common.absent_names);
+            if in_scope {
+                plan.file = plan.file.union(common.told);
+            }
+        }
+        let seeking =
+            unclaimed && (!common.absent_names.is_empty() || (in_scope && !common.sought.is_empty()));
+        let wanted = named_inside || seeking || !common.lists.is_empty() || common.mode == Mode::Audit;
+        plan.inside = match common.samples {
+            Samples::Always => Inside::Open,
+            Samples::Never if named_inside => Inside::Refused,
+            Samples::Never => Inside::Closed,
+            Samples::Auto if wanted => Inside::Open,
+            Samples::Auto => Inside::Closed,
+        };
+        if plan.inside == Inside::Open {
+            plan.samples = members.union(common.lists);
+            plan.stream = common.lists;
+            if seeking || named_inside {
+                plan.samples = plan.samples.union(common.sought);
+                plan.stream = plan.stream.union(common.sought);
+            }
+        }
+        (!plan.file.is_empty() || plan.inside == Inside::Open).then_some(plan)
+    }
+}
+
+/// Joins claims and paths.
+///
+/// # Errors
+/// Where scratch files fail.
+pub fn plan(
+    options: &AuditOptions,
+    listing: &Listing,
+    claims: &Sorted<Claim>,
+    rules: &Rules,
+    lists: DigestSet,
+    own_files: &HashSet<(u64, u64)>,
+    scratch: &Scratch,
+    findings: &mut dyn FindingSink,
+) -> Result<(Plan, Common)> {
+    let mut planning = Planning {
+        options,
+        rules,
+        own_files,
+        work: Spool::new(scratch),
+        unread: Spool::new(scratch),
+        blind: Spool::new(scratch),
+        findings,
+        files: 0,
+        bytes: 0,
+        open: Vec::new(),
+    };
+    let mut absent = 0u64;
+    let mut other_size = 0u64;
+    let mut sought = DigestSet::EMPTY;
+    let mut absent_names = DigestSet::EMPTY;
+    let mut told = Algorithm::Cksum;
+    let mut paths = listing.paths.iter().peekable();
+    let mut last_absent: Vec<u8> = Vec::new();
+    for record in claims.iter() {
+        let (key, claim) = record?;
+        while let Some(next) = paths.next_if(|r| r.as_ref().map_or(true, |(k, _)| *k <= key)) {
+            let (path_key, found) = next?;
+            planning.enter(place_of_claim(&path_key))?;
+            planning.found(place_of_claim(&path_key), found)?;
+        }
+        let place = place_of_claim(&key);
+        planning.enter(place)?;
+        // The strongest digest of each claim: claims on one name are joined by the strongest of theirs.
+        let strongest = claim.digests.strongest().map_or(DigestSet::EMPTY, |d| DigestSet::of(d.algorithm()));
+        told = told.max(claim.digests.strongest().map_or(Algorithm::Cksum, Digest::algorithm));
+        match planning.claimed(place, &claim) {
+            Answer::Here { other } => other_size += u64::from(other),
+            Answer::Inside => {
+                sought = sought.union(strongest);
+            }
+            Answer::Absent => {
+                if last_absent != place || absent == 0 {
+                    absent += 1;
+                    last_absent = place.to_vec();
+                }
+                sought = sought.union(strongest);
+                absent_names = absent_names.union(strongest);
+            }
+        }
+    }
+    for next in paths {
+        let (path_key, found) = next?;
+        planning.enter(place_of_claim(&path_key))?;
+        planning.found(place_of_claim(&path_key), found)?;
+    }
+    planning.enter_all()?;
+    let Planning { work, unread, blind, files, bytes, .. } = planning;
+    let work = work.sorted()?;
+    let told = if claims.is_empty() || told == Algorithm::Cksum { Algorithm::Sha256 } else { told };
+    let told = DigestSet::of(told);
+    let common = Common { mode: options.mode, samples: options.samples, lists, absent_names, sought, told };
+    let mut to_read = 0;
+    for record in work.iter() {
+        let (_, work) = record?;
+        if work.plan(&common).is_some() {
+            to_read += work.stamp.size;
+        }
+    }
+    Ok((Plan { work, unread, blind, files, bytes, to_read, absent, other_size }, common))
+}
+
+enum Answer {
+    Here { other: bool },
+    Inside,
+    Absent,
+}
+
+struct Planning<'a> {
+    options: &'a AuditOptions,
+    rules: &'a Rules,
+    own_files: &'a HashSet<(u64, u64)>,
+    work: Spool<Work>,
+    unread: Spool<Observation>,
+    blind: Spool<String>,
+    findings: &'a mut dyn FindingSink,
+    files: u64,
+    bytes: u64,
+    /// Paths that may hold or be the current place, the outermost first.
+    open: Vec<(Vec<u8>, Found, Asked)>,
+}
+
+impl Planning<'_> {
+    /// Lets go of paths that neither are nor hold this place.
+    fn enter(&mut self, place: &[u8]) -> Result<()> {
+        while let Some((holder, ..)) = self.open.last() {
+            if holder == place || is_below(place, holder) {
+                break;
+            }
+            self.leave()?;
+        }
+        Ok(())
+    }
+
+    fn enter_all(&mut self) -> Result<()> {
+        while !self.open.is_empty() {
+            self.leave()?;
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, place: &[u8], found: Found) -> Result<()> {
+        if let FoundKind::File { stamp, .. } = &found.kind {
+            self.files += 1;
+            self.bytes += stamp.size;
+        }
+        let in_scope = self.rules.in_scope(&found.path);
+        self.open.push((place.to_vec(), found, Asked { in_scope, ..Asked::default() }));
+        Ok(())
+    }
+
+    fn claimed(&mut self, place: &[u8], claim: &Claim) -> Answer {
+        let wanted = claim.digests.set();
+        let mut answer = Answer::Absent;
+        for (holder, found, asked) in self.open.iter_mut().rev() {
+            if holder.as_slice() == place && !matches!(found.kind, FoundKind::UnreadableFolder(_)) {
+                asked.claimed = true;
+                asked.file = asked.file.union(wanted);
+                let size = match &found.kind {
+                    FoundKind::File { stamp, .. } => Some(stamp.size),
+                    _ => None,
+                };
+                let other = matches!((size, claim.size), (Some(here), Some(claimed)) if here != claimed);
+                answer = Answer::Here { other };
+            } else if matches!(answer, Answer::Absent | Answer::Inside) {
+                asked.named_inside = true;
+                asked.members = asked.members.union(wanted);
+                if matches!(found.kind, FoundKind::File { .. }) {
+                    answer = Answer::Inside;
+                }
+            }
+        }
+        answer
+    }
+
+    /// All claims on a path and below it are known.
+    fn leave(&mut self) -> Result<()> {
+        let Some((place, found, mut asked)) = self.open.pop() else { return Ok(()) };
+        match &found.kind {
+            FoundKind::File { stamp, through_link } => {
+                asked.exempt = !asked.claimed && !asked.named_inside && self.is_exempt(&found, stamp);
+                let (root, path, stamp, through_link) = (found.root, found.path, *stamp, *through_link);
+                let mut key = (u64::MAX - stamp.size).to_be_bytes().to_vec();
+                key.extend_from_slice(&item_key(&place, root, 0));
+                self.work.push(&key, &Work { root, path, stamp, through_link, asked })
+            }
+            FoundKind::Link(detail) | FoundKind::Special(detail) => {
+                let (why, code) = match &found.kind {
+                    FoundKind::Link(_) => (Unread::UnfollowedLink, Code::UnfollowedLink),
+                    _ => (Unread::Unreadable, Code::Unreadable),
+                };
+                if asked.claimed || asked.named_inside || asked.in_scope || self.rules.search_all {
+                    let locator = Locator::file(Some(found.root), found.path.clone());
+                    self.findings.finding(Finding::of_place(code, locator, detail.clone()))?;
+                }
+                let seen = Observation::unread(Locator::file(Some(found.root), found.path), 0, why);
+                self.unread.push(&item_key(&place, found.root, 0), &seen)
+            }
+            FoundKind::UnreadableFolder(why) => {
+                let locator = Locator::file(Some(found.root), found.path.clone());
+                let detail = format!("the folder could not be listed: {why}");
+                self.blind.push(
+                    &claim_key(&place),
+                    &format!("the folder {} could not be listed", Escaped(&found.path)),
+                )?;
+                self.findings.finding(Finding::of_place(Code::Unreadable, locator, detail))
+            }
+        }
+    }
+
+    fn is_exempt(&self, found: &Found, stamp: &Stamp) -> bool {
+        self.own_files.contains(&stamp.inode)
+            || (bookkeeping::may_be_bookkeeping(&found.path)
+                && read_head(&join(&self.options.roots[usize::from(found.root)], &found.path))
+                    .is_some_and(|head| bookkeeping::is_bookkeeping(&found.path, &head, stamp.size)))
+    }
+}
+
+fn read_head(path: &std::path::Path) -> Option<Vec<u8>> {
+    use std::io::Read;
+    let mut head = Vec::new();
+    std::fs::File::open(path).ok()?.take(64 * 1024).read_to_end(&mut head).ok()?;
+    Some(head)
+}

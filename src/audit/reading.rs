@@ -1,0 +1,251 @@
+//! Reading: workers take files from the plan, and what they observe is looked up and kept.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::findings::Findings;
+use super::lists::{Lists, Seen};
+use super::planning::{Common, Work};
+use super::run::Progress;
+use crate::check::{FindingSink, item_key};
+use crate::digest::LoopHasher;
+use crate::error::{Error, Result};
+use crate::finding::{Code, Finding};
+use crate::index::spool::{Iter, Scratch, Sorted, Spool};
+use crate::locator::{ItemPath, Locator, place_key};
+use crate::observation::{Kind, Observation, State};
+use crate::observe::{Job, Jobs, Observer, work};
+use crate::source::Source;
+use crate::source::file::FileSource;
+
+/// Everything that was observed.
+pub struct Reading {
+    /// Items by place, one spool per worker.
+    pub observations: Vec<Spool<Observation>>,
+    /// Findings, one collection per worker.
+    pub findings: Vec<Findings>,
+    /// Counts over all workers.
+    pub tally: Tally,
+}
+
+/// Counts of a reading.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Items kept.
+    pub items: u64,
+    /// Samples inside files.
+    pub samples: u64,
+    /// Items looked up in hash lists.
+    pub looked_up: u64,
+    /// Items that were not read to their end.
+    pub unread: u64,
+    /// Files read.
+    pub shards: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+/// Reads all work on `threads` threads.
+///
+/// # Errors
+/// Where the run was stopped or scratch files fail.
+#[allow(clippy::too_many_arguments, reason = "the parts of one run, each used once")]
+pub fn read(
+    roots: &[PathBuf],
+    work_list: &Sorted<Work>,
+    common: &Common,
+    lists: &Arc<Lists>,
+    threads: usize,
+    scratch: &Scratch,
+    new_findings: &(dyn Fn() -> Findings + Sync),
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Reading> {
+    let queue = Queue {
+        roots: roots.iter().map(|root| (root.clone(), root.is_dir())).collect(),
+        work: Mutex::new(work_list.iter()),
+        common: *common,
+        skipped: Mutex::new(Spool::new(scratch)),
+        skipped_items: AtomicU64::new(0),
+        stop,
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
+        Error::Usage(format!("{threads} threads cannot be started: {error}; try fewer with --threads"))
+    })?;
+    let outcomes: Vec<Result<Keeper<'_>>> = pool.broadcast(|_| {
+        let mut keeper = Keeper {
+            observations: Spool::new(scratch),
+            findings: new_findings(),
+            lists,
+            tally: Tally::default(),
+            progress,
+            stop,
+        };
+        let mut hasher = LoopHasher::new();
+        let result = work(&queue, &mut hasher, &mut keeper);
+        if result.is_err() {
+            // The others need not go on with what can no longer be reported.
+            stop.store(true, Ordering::Relaxed);
+        }
+        result.map(|()| keeper)
+    });
+    let mut reading = Reading { observations: Vec::new(), findings: Vec::new(), tally: Tally::default() };
+    let mut error = None;
+    for outcome in outcomes {
+        match outcome {
+            Ok(keeper) => {
+                let Keeper { observations, findings, tally, .. } = keeper;
+                reading.observations.push(observations);
+                reading.findings.push(findings);
+                reading.tally.add(&tally);
+            }
+            Err(cause) => error = Some(cause),
+        }
+    }
+    if let Some(error) = error {
+        return Err(error);
+    }
+    reading.tally.items += queue.skipped_items.load(Ordering::Relaxed);
+    let skipped = queue.skipped.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    reading.observations.push(skipped);
+    Ok(reading)
+}
+
+impl Tally {
+    fn add(&mut self, other: &Tally) {
+        self.items += other.items;
+        self.samples += other.samples;
+        self.looked_up += other.looked_up;
+        self.unread += other.unread;
+        self.shards += other.shards;
+        self.bytes += other.bytes;
+    }
+}
+
+/// The files still to be read.
+struct Queue<'a> {
+    roots: Vec<(PathBuf, bool)>,
+    work: Mutex<Iter<'a, Work>>,
+    common: Common,
+    /// Files of which nothing is asked.
+    skipped: Mutex<Spool<Observation>>,
+    skipped_items: AtomicU64,
+    stop: &'a AtomicBool,
+}
+
+impl Jobs for Queue<'_> {
+    fn next(&self) -> Result<Option<Job>> {
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let next = self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+            let Some(record) = next else { return Ok(None) };
+            let (_, file) = record?;
+            let Some(plan) = file.plan(&self.common) else {
+                self.skip(&file)?;
+                continue;
+            };
+            let (root, is_folder) = &self.roots[usize::from(file.root)];
+            let path = if *is_folder { root.join(OsStr::from_bytes(&file.path)) } else { root.clone() };
+            let source = FileSource::open(&path, file.through_link).map(|s| Arc::new(s) as Arc<dyn Source>);
+            let exempt = file.is_exempt();
+            return Ok(Some(Job {
+                root: file.root,
+                path: file.path,
+                plan,
+                exempt,
+                stamp: file.stamp,
+                source,
+            }));
+        }
+    }
+}
+
+impl Queue<'_> {
+    fn skip(&self, file: &Work) -> Result<()> {
+        let mut seen = Observation::new(Locator::file(Some(file.root), file.path.clone()), 0, Kind::File);
+        seen.length = file.stamp.size;
+        seen.state = State::NotAsked;
+        seen.exempt = file.is_exempt();
+        self.skipped_items.fetch_add(1, Ordering::Relaxed);
+        let key = item_key(&place_key(&file.path), file.root, 0);
+        self.skipped.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(&key, &seen)
+    }
+}
+
+/// What one worker saw.
+struct Keeper<'a> {
+    observations: Spool<Observation>,
+    findings: Findings,
+    lists: &'a Lists,
+    tally: Tally,
+    progress: &'a dyn Progress,
+    stop: &'a AtomicBool,
+}
+
+impl Observer for Keeper<'_> {
+    fn observation(&mut self, mut seen: Observation) -> Result<()> {
+        if !self.lists.is_empty() && seen.state == State::Read {
+            self.tally.looked_up += 1;
+            seen.known_bad = self.look_up(&seen)?;
+        }
+        if let State::Unread(_) = seen.state {
+            self.tally.unread += 1;
+        }
+        match seen.kind {
+            // What an archive decompresses to is a layer, not an item: its members are.
+            Kind::Stream if seen.opened => return Ok(()),
+            Kind::File => self.tally.shards += 1,
+            Kind::Member | Kind::Stream | Kind::Cell if !seen.hidden => self.tally.samples += 1,
+            Kind::Member | Kind::Stream | Kind::Cell | Kind::Region => {}
+        }
+        self.tally.items += 1;
+        // A member whose name is refused has no place of its own: it is kept at its shard's.
+        let refused = seen.locator.member.iter().any(|name| ItemPath::parse(name).is_err());
+        let named = seen.kind == Kind::Member && !seen.hidden && !refused;
+        let place = if named { seen.locator.place_key() } else { place_key(&seen.locator.shard) };
+        self.observations.push(&item_key(&place, seen.locator.root.unwrap_or(0), seen.item), &seen)
+    }
+
+    fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()> {
+        self.findings.finding(Finding::of_place(code, locator, detail))
+    }
+
+    fn read(&mut self, bytes: u64) {
+        self.tally.bytes += bytes;
+        self.progress.read(bytes);
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl Keeper<'_> {
+    /// Looks an item up in all lists; one finding for each list that holds it.
+    fn look_up(&mut self, seen: &Observation) -> Result<bool> {
+        let hits: Vec<Seen> = self.lists.look_up(&seen.digests);
+        for hit in &hits {
+            let what = match (seen.kind, seen.opened) {
+                (Kind::Stream, _) => "its decompressed content is on the list",
+                (Kind::Region, _) => "hidden bytes in it are on the list",
+                (Kind::Member, _) if seen.hidden => "it lies after the archive's end and is on the list",
+                _ => "it is on the list",
+            };
+            let mut finding = Finding::of_place(Code::KnownBad, seen.locator.clone(), hit.sentence(what));
+            finding.level = Some(hit.level);
+            finding.source = Some(hit.source);
+            finding.line = Some(hit.line);
+            if self.lists.reveal {
+                finding.expected = Some(hit.digest.clone());
+                finding.found = Some(hit.digest.clone());
+            }
+            self.findings.finding(finding)?;
+        }
+        Ok(!hits.is_empty())
+    }
+}

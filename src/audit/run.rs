@@ -1,0 +1,328 @@
+//! One run from end to end.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::findings::{Findings, Names};
+use super::lists::Lists;
+use super::options::{AuditOptions, Mode, Samples, ScopeOption};
+use super::report::{Coverage, Report, Verdict};
+use super::{listing, manifests, planning, reading};
+use crate::check::balance::Balance;
+use crate::check::{Rules, absent, containers, contents, places};
+use crate::error::{Error, Result};
+use crate::finding::{Class, Code};
+use crate::index::spool::{Scratch, Sorted};
+use crate::manifest::hf_local;
+
+/// Is told how far a run is. Nothing of it changes the answer.
+pub trait Progress: Sync {
+    /// The run enters a stage, named as a person would: `listing`, `reading`, `settling`.
+    fn stage(&self, name: &'static str);
+    /// So many bytes of so many files will be read.
+    fn planned(&self, bytes: u64, files: u64);
+    /// So many more bytes were read.
+    fn read(&self, bytes: u64);
+    /// Something worth knowing before the end.
+    fn notice(&self, text: &str);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _: &'static str) {}
+    fn planned(&self, _: u64, _: u64) {}
+    fn read(&self, _: u64) {}
+    fn notice(&self, _: &str) {}
+}
+
+/// Runs all checks that the options ask for. `stop` ends the run early, without a report.
+///
+/// # Errors
+/// Where the job could not be done: see [`Error`]. Facts about the data are in the report.
+pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool) -> Result<Report> {
+    let started = jiff::Timestamp::now();
+    check_options(options)?;
+    let scratch = scratch(options)?;
+
+    progress.stage("listing");
+    let discovering = options.mode.verifies() && options.manifests.is_empty();
+    let layouts = layouts(options);
+    let stores: Vec<Option<PathBuf>> =
+        layouts.iter().map(|l| l.as_ref().and_then(hf_local::Layout::store)).collect();
+    let listing = listing::list(options, &stores, discovering, &scratch)?;
+    let layouts = if discovering { layouts } else { layouts.iter().map(|_| None).collect() };
+    let planned = manifests::choose(options, layouts, &listing)?;
+    if planned.is_empty() && options.hash_lists.is_empty() {
+        return Err(nothing_to_check_against(options));
+    }
+
+    progress.stage("reading manifests");
+    let lists = Arc::new(Lists::load(options, planned.len() as u32)?);
+    let names = Arc::new(names(options, &planned, &lists));
+    let new_findings = || Findings::new(Arc::clone(&names), Arc::clone(&lists), options.reveal, &scratch);
+    let mut findings = new_findings();
+    let mut balance = Balance::default();
+    let loaded = manifests::load(options, planned, &scratch, &mut balance, &mut findings)?;
+    let usable = loaded.reports.iter().any(|r| r.unusable.is_none());
+    if !usable && lists.is_empty() {
+        return Err(nothing_to_check_against(options));
+    }
+
+    progress.stage("planning");
+    let rules = Rules {
+        scopes: loaded.scopes.clone(),
+        scope_glob: match (&options.scope, loaded.scopes.is_empty()) {
+            (Some(ScopeOption::Glob(glob)), false) => Some(glob.clone()),
+            _ => None,
+        },
+        subset: options.subset,
+        search_all: !lists.is_empty(),
+    };
+    let own_files = loaded.own_files.iter().copied().chain(lists.own_files.iter().copied()).collect();
+    let (plan, common) = planning::plan(
+        options,
+        &listing,
+        &loaded.claims,
+        &rules,
+        lists.algorithms(),
+        &own_files,
+        &scratch,
+        &mut findings,
+    )?;
+    tell_early(&plan, progress);
+
+    progress.stage("reading");
+    progress.planned(plan.to_read, plan.files);
+    let read = reading::read(
+        &options.roots,
+        &plan.work,
+        &common,
+        &lists,
+        options.threads.max(1),
+        &scratch,
+        &new_findings,
+        progress,
+        stop,
+    )?;
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted { signal: "a signal" });
+    }
+
+    progress.stage("settling");
+    let links = plan.unread.len();
+    balance.items_in = read.tally.items + links;
+    let mut observations = read.observations;
+    observations.push(plan.unread);
+    let items = Sorted::of(observations)?;
+    let left = places::settle(&loaded.claims, &items, plan.blind, &scratch, &mut balance, &mut findings)?;
+    drop(items);
+    let pairs = contents::settle(&left, &scratch)?;
+    containers::settle(&left, &pairs, &rules, &scratch, &mut balance, &mut findings)?;
+    absent::settle(&left, &pairs, &rules, read.tally.unread + links, &mut balance, &mut findings)?;
+
+    let mut all = read.findings;
+    all.push(findings);
+    let (findings, counts) = Findings::sorted(all)?;
+    let unusable = loaded.reports.iter().any(|r| r.unusable.is_some());
+    let coverage = Coverage {
+        scope: coverage_scope(options, loaded.unknown_scope),
+        broken: balance.broken(),
+        balance,
+        looked_up: read.tally.looked_up,
+        shards_read: read.tally.shards,
+        bytes_read: read.tally.bytes,
+        left_out: listing.left_out,
+        spilled: scratch.spilled(),
+    };
+    let (verdict, exit_code) = conclude(options, &counts, &coverage, usable, unusable, !lists.is_empty());
+    let mut sources = loaded.reports;
+    sources.extend(lists.reports.iter().cloned());
+    Ok(Report {
+        verdict,
+        exit_code,
+        options: options_of(options),
+        arguments: options.arguments.clone(),
+        started,
+        finished: jiff::Timestamp::now(),
+        roots: options.roots.clone(),
+        shards: plan.files,
+        samples: read.tally.samples,
+        bytes: plan.bytes,
+        sources,
+        coverage,
+        counts,
+        findings,
+        reveal: options.reveal,
+    })
+}
+
+fn check_options(options: &AuditOptions) -> Result<()> {
+    if options.roots.is_empty() {
+        return Err(Error::Usage("no dataset was named".into()));
+    }
+    if options.mode == Mode::Flag && options.hash_lists.is_empty() {
+        let sought = "flag needs a list of known-bad digests".to_string();
+        return Err(Error::NothingToCheckAgainst {
+            sought,
+            advice: "Name one with --hash-list FILE.".into(),
+        });
+    }
+    let mut seen = std::collections::HashSet::new();
+    for root in &options.roots {
+        let real = std::fs::canonicalize(root).map_err(|cause| Error::Unreadable {
+            role: "dataset",
+            path: root.clone(),
+            cause,
+        })?;
+        if !seen.insert(real) {
+            return Err(Error::Usage(format!("the dataset folder {} is named twice", root.display())));
+        }
+    }
+    Ok(())
+}
+
+fn scratch(options: &AuditOptions) -> Result<Scratch> {
+    let folder = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    for root in &options.roots {
+        let inside = |a: &PathBuf, b: &PathBuf| matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a.starts_with(b));
+        if inside(&folder, root) {
+            return Err(Error::Usage(format!(
+                "the scratch folder {} lies inside the dataset {}, where nothing is ever written; name another one \
+                 with --scratch",
+                folder.display(),
+                root.display()
+            )));
+        }
+    }
+    // A dozen spools may be filling at once.
+    Ok(Scratch::new(&folder, (options.memory / 24).max(1 << 18)))
+}
+
+fn layouts(options: &AuditOptions) -> Vec<Option<hf_local::Layout>> {
+    options.roots.iter().map(|root| hf_local::detect(root)).collect()
+}
+
+fn nothing_to_check_against(options: &AuditOptions) -> Error {
+    let sought =
+        "in the dataset there is no sums file (SHA256SUMS, *.md5, …), no hashdeep list, no metadata that \
+                  `hf download` leaves, and no Git LFS pointer"
+            .to_string();
+    let advice = match options.mode {
+        Mode::Audit => "Name a manifest with --manifest FILE or a list with --hash-list FILE.",
+        _ => "Name a manifest with --manifest FILE.",
+    };
+    Error::NothingToCheckAgainst { sought, advice: advice.to_string() }
+}
+
+fn names(options: &AuditOptions, planned: &[manifests::Planned], lists: &Lists) -> Names {
+    let roots = match options.roots.as_slice() {
+        [_] => Vec::new(),
+        several => several.iter().map(|r| r.as_os_str().as_bytes().to_vec()).collect(),
+    };
+    let sources =
+        planned.iter().map(|p| p.name.clone()).chain(lists.reports.iter().map(|r| r.path.clone())).collect();
+    Names { roots, sources }
+}
+
+/// Names and sizes tell the worst within seconds; hashing may take hours.
+fn tell_early(plan: &planning::Plan, progress: &dyn Progress) {
+    let many =
+        |n: u64, one: &str, more: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {more}") };
+    if plan.absent > 0 {
+        let what = many(plan.absent, "published name is not here", "published names are not here");
+        progress.notice(&format!(
+            "{what}; reading goes on to see whether the content is here under another name"
+        ));
+    }
+    if plan.other_size > 0 {
+        let what = many(plan.other_size, "file has", "files have");
+        progress.notice(&format!("{what} another size than published"));
+    }
+}
+
+fn coverage_scope(options: &AuditOptions, unknown: bool) -> &'static str {
+    if options.subset {
+        "subset"
+    } else if options.include.is_some() || options.exclude.is_some() {
+        "filtered"
+    } else if unknown && options.scope.is_none() {
+        "unknown"
+    } else {
+        "whole"
+    }
+}
+
+fn conclude(
+    options: &AuditOptions,
+    counts: &BTreeMap<Code, u64>,
+    coverage: &Coverage,
+    usable_manifest: bool,
+    unusable_manifest: bool,
+    has_lists: bool,
+) -> (Verdict, u8) {
+    let any = |class: Class| counts.iter().any(|(code, &n)| code.class() == class && n > 0);
+    let nothing_claimed = usable_manifest && coverage.balance.claims_checked() == 0;
+    let nothing_looked_up = has_lists && coverage.looked_up == 0;
+    let gap = any(Class::Gap)
+        || unusable_manifest
+        || nothing_claimed
+        || nothing_looked_up
+        || coverage.scope == "unknown"
+        || !coverage.broken.is_empty();
+    if any(Class::Wrong) || (options.strict && (gap || any(Class::Note))) {
+        (Verdict::Invalid, 1)
+    } else if gap {
+        (Verdict::Incomplete, 3)
+    } else {
+        (Verdict::Valid, 0)
+    }
+}
+
+/// What changes the answer, as it is told in the report.
+fn options_of(options: &AuditOptions) -> BTreeMap<&'static str, String> {
+    let mut all = BTreeMap::new();
+    let mode = match options.mode {
+        Mode::Audit => "audit",
+        Mode::Verify => "verify",
+        Mode::Flag => "flag",
+    };
+    all.insert("command", mode.to_string());
+    let samples = match options.samples {
+        Samples::Auto => "auto",
+        Samples::Always => "always",
+        Samples::Never => "never",
+    };
+    all.insert("samples", samples.to_string());
+    for (name, on) in [
+        ("subset", options.subset),
+        ("strict", options.strict),
+        ("follow_links", options.follow_links),
+        ("reveal", options.reveal),
+    ] {
+        if on {
+            all.insert(name, "true".to_string());
+        }
+    }
+    if let Some(required) = options.require {
+        all.insert("require", required.to_string());
+    }
+    if !options.declared.is_empty() {
+        let declared: Vec<_> = options.declared.iter().map(|a| a.name()).collect();
+        all.insert("algorithm", declared.join(","));
+    }
+    if let Some(revision) = &options.revision {
+        all.insert("revision", revision.clone());
+    }
+    if let Some(base) = &options.base {
+        all.insert("base", base.display().to_string());
+    }
+    for (name, text) in &options.patterns {
+        all.insert(name, text.clone());
+    }
+    all
+}

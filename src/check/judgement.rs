@@ -1,0 +1,290 @@
+//! All claims on one place against one item there.
+
+use crate::claim::{Claim, SourceId, Unusable};
+use crate::digest::{Algorithm, Digest, Digests};
+use crate::observation::{Observation, State, Unread};
+
+/// The claims on one place, equal ones counted once.
+#[derive(Clone, Debug, Default)]
+pub struct Claims {
+    distinct: Vec<(Claim, u64)>,
+}
+
+impl Claims {
+    /// Different claims kept for one place. More of them contradict each other anyway; they are counted with the last.
+    const KEPT: usize = 256;
+
+    /// Adds a claim.
+    pub fn push(&mut self, claim: Claim) {
+        let same = |kept: &Claim| {
+            kept.digests == claim.digests
+                && kept.size == claim.size
+                && kept.unusable == claim.unusable
+                && kept.interrupted == claim.interrupted
+        };
+        if let Some((_, count)) = self.distinct.iter_mut().find(|(kept, _)| same(kept)) {
+            *count += 1;
+        } else if self.distinct.len() >= Self::KEPT {
+            if let Some((_, count)) = self.distinct.last_mut() {
+                *count += 1;
+            }
+        } else {
+            self.distinct.push((claim, 1));
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.distinct.is_empty()
+    }
+
+    /// The different claims, each with how often it was made.
+    pub fn iter(&self) -> impl Iterator<Item = (&Claim, u64)> {
+        self.distinct.iter().map(|(claim, count)| (claim, *count))
+    }
+
+    /// How many claims there are.
+    pub fn count(&self) -> u64 {
+        self.distinct.iter().map(|(_, count)| count).sum()
+    }
+
+    /// The first claim, which names the place in reports.
+    pub fn first(&self) -> Option<&Claim> {
+        self.distinct.first().map(|(claim, _)| claim)
+    }
+
+    /// Claims whose digests can be compared.
+    fn usable(&self) -> impl Iterator<Item = (&Claim, u64)> {
+        self.iter().filter(|(claim, _)| claim.unusable.is_none())
+    }
+
+    /// All digests and sizes that usable claims give, or how they contradict each other.
+    pub fn together(&self) -> Result<Together, Contradiction> {
+        let mut all = Together::default();
+        for (claim, _) in self.usable() {
+            for digest in claim.digests.iter() {
+                if !all.digests.insert(digest.clone()) {
+                    return Err(
+                        self.contradiction(claim, &format!("different {} digests", digest.algorithm()))
+                    );
+                }
+            }
+            match (all.size, claim.size) {
+                (Some(one), Some(other)) if one != other => {
+                    return Err(self.contradiction(claim, &format!("{one} and {other} bytes")));
+                }
+                (None, size) => all.size = size,
+                _ => {}
+            }
+        }
+        Ok(all)
+    }
+
+    fn contradiction(&self, claim: &Claim, what: &str) -> Contradiction {
+        let with = self.usable().map(|(c, _)| c).find(|c| c.digests != claim.digests || c.size != claim.size);
+        Contradiction {
+            what: what.to_string(),
+            source: claim.source,
+            line: claim.line,
+            with: with.map(|c| (c.source, c.line)),
+        }
+    }
+
+    /// The usable claim that gives this digest, for reports.
+    pub fn giving(&self, digest: &Digest) -> Option<&Claim> {
+        self.usable().map(|(claim, _)| claim).find(|claim| claim.digests.of(digest.algorithm()).is_some())
+    }
+}
+
+/// What the usable claims on a place say together.
+#[derive(Clone, Debug, Default)]
+pub struct Together {
+    /// Their digests, one per algorithm.
+    pub digests: Digests,
+    /// Their size.
+    pub size: Option<u64>,
+}
+
+/// Two claims on one place that cannot both hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// In what they differ, as a fragment: `different sha256 digests`.
+    pub what: String,
+    /// The later one's manifest.
+    pub source: SourceId,
+    /// And line.
+    pub line: u64,
+    /// The earlier one's manifest and line.
+    pub with: Option<(SourceId, u64)>,
+}
+
+/// What claims and item make of each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Every digest that could be compared agrees.
+    Intact,
+    /// None agrees.
+    Altered {
+        /// The strongest claimed digest that was compared.
+        expected: Option<Digest>,
+        /// What was measured in its place.
+        found: Option<Digest>,
+        /// How they differ, as a sentence.
+        detail: String,
+    },
+    /// None agrees, and the item is a pointer to the data.
+    Pointer(String),
+    /// Some agree, some do not.
+    Conflict(String),
+    /// Nothing could be compared.
+    Incomparable,
+    /// The item was not read.
+    Unread(Unread),
+}
+
+/// Judges one item by what is claimed of its place.
+pub fn judge(together: &Together, item: &Observation) -> Judgement {
+    if let State::Unread(why) = item.state {
+        return Judgement::Unread(why);
+    }
+    let mut agree = Vec::new();
+    let mut differ = Vec::new();
+    for claimed in together.digests.iter() {
+        if let Some(measured) = item.digests.of(claimed.algorithm()) {
+            if measured == claimed { agree.push(claimed) } else { differ.push((claimed, measured)) }
+        }
+    }
+    let other_size = together.size.filter(|&size| size != item.length);
+    if differ.is_empty() && other_size.is_none() {
+        return if agree.is_empty() { Judgement::Incomparable } else { Judgement::Intact };
+    }
+    if let Some(agreed) = agree.last() {
+        let detail = match (differ.last(), other_size) {
+            (Some((claimed, _)), _) => format!(
+                "its {} is as claimed, its {} is not: the claims cannot both be right",
+                agreed.algorithm(),
+                claimed.algorithm()
+            ),
+            (None, Some(size)) => format!(
+                "its {} is as claimed, but it has {} bytes and not {size}: the claim contradicts itself",
+                agreed.algorithm(),
+                item.length
+            ),
+            (None, None) => unreachable!("differ or other_size is set: checked above"),
+        };
+        return Judgement::Conflict(detail);
+    }
+    if let Some(pointer) = &item.pointer {
+        let claimed = together.digests.of(Algorithm::Sha256).map(Digest::bytes);
+        let whose = if claimed == Some(&pointer.oid[..]) { "the claimed data" } else { "other data" };
+        return Judgement::Pointer(format!(
+            "a Git LFS pointer to {whose} of {} bytes stands in its place; fetch it with `git lfs pull`",
+            pointer.size
+        ));
+    }
+    let detail = match other_size {
+        Some(_) if item.length == 0 => "it is empty".to_string(),
+        Some(size) if item.length < size => format!("cut short: {} of {size} bytes", item.length),
+        Some(size) => format!("extended: {} bytes instead of {size}", item.length),
+        None if together.size.is_some() => "same size, other content".to_string(),
+        None => "other content".to_string(),
+    };
+    let strongest = differ.last();
+    let expected =
+        strongest.map(|(claimed, _)| (*claimed).clone()).or_else(|| together.digests.strongest().cloned());
+    Judgement::Altered { expected, found: strongest.map(|(_, measured)| (*measured).clone()), detail }
+}
+
+/// Why a claim that is not usable was not checked: the reason in reports and the sentence.
+pub fn excuse(unusable: &Unusable) -> (crate::finding::Code, &str) {
+    match unusable {
+        Unusable::Impossible(why) => (crate::finding::Code::BadClaim, why),
+        Unusable::NotComputable(why) => (crate::finding::Code::Unverifiable, why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::Subject;
+    use crate::locator::{ItemPath, Locator};
+    use crate::observation::{Kind, Observation, PointerSeen};
+
+    fn digest(algorithm: Algorithm, byte: u8) -> Digest {
+        Digest::new(algorithm, &vec![byte; algorithm.len()]).unwrap()
+    }
+
+    fn claim(line: u64, size: Option<u64>, digests: Vec<Digest>) -> Claim {
+        Claim {
+            source: SourceId(0),
+            line,
+            subject: Subject::Path(ItemPath::parse(b"a").unwrap()),
+            size,
+            digests: digests.into_iter().collect(),
+            unusable: None,
+            interrupted: false,
+        }
+    }
+
+    fn item(length: u64, digests: Vec<Digest>) -> Observation {
+        let digests = digests.into_iter().collect();
+        Observation { length, digests, ..Observation::new(Locator::file(Some(0), "a"), 0, Kind::File) }
+    }
+
+    fn judged(claims: Vec<Claim>, item: &Observation) -> Judgement {
+        let mut all = Claims::default();
+        claims.into_iter().for_each(|c| all.push(c));
+        judge(&all.together().unwrap(), item)
+    }
+
+    #[test]
+    fn an_item_is_judged_by_every_digest() {
+        use Algorithm::{Md5, Sha256};
+        let seen = item(10, vec![digest(Md5, 1), digest(Sha256, 2)]);
+        assert_eq!(judged(vec![claim(1, None, vec![digest(Sha256, 2)])], &seen), Judgement::Intact);
+        assert!(matches!(
+            judged(vec![claim(1, None, vec![digest(Sha256, 3)])], &seen),
+            Judgement::Altered { detail, .. } if detail == "other content"
+        ));
+        assert!(matches!(
+            judged(vec![claim(1, None, vec![digest(Md5, 1), digest(Sha256, 3)])], &seen),
+            Judgement::Conflict(_)
+        ));
+        assert!(matches!(
+            judged(vec![claim(1, Some(12), vec![digest(Sha256, 3)])], &seen),
+            Judgement::Altered { detail, .. } if detail == "cut short: 10 of 12 bytes"
+        ));
+        assert!(matches!(
+            judged(vec![claim(1, Some(9), vec![digest(Md5, 1)])], &seen),
+            Judgement::Conflict(_)
+        ));
+        assert_eq!(judged(vec![claim(1, Some(10), vec![])], &seen), Judgement::Incomparable);
+        assert!(matches!(judged(vec![claim(1, Some(11), vec![])], &seen), Judgement::Altered { .. }));
+    }
+
+    #[test]
+    fn contradicting_claims_are_seen_before_any_item() {
+        let mut all = Claims::default();
+        all.push(claim(1, None, vec![digest(Algorithm::Sha1, 1)]));
+        all.push(claim(2, None, vec![digest(Algorithm::Sha1, 1)]));
+        assert_eq!((all.count(), all.iter().count()), (2, 1));
+        assert!(all.together().is_ok());
+        all.push(claim(3, None, vec![digest(Algorithm::Sha1, 2)]));
+        let contradiction = all.together().unwrap_err();
+        assert_eq!((contradiction.line, contradiction.with), (3, Some((SourceId(0), 1))));
+    }
+
+    #[test]
+    fn a_pointer_is_told_unless_its_own_text_is_claimed() {
+        let mut seen = item(130, vec![digest(Algorithm::Sha256, 7)]);
+        seen.pointer = Some(PointerSeen { oid: [9; 32], size: 1000 });
+        assert!(matches!(
+            judged(vec![claim(1, Some(1000), vec![digest(Algorithm::Sha256, 9)])], &seen),
+            Judgement::Pointer(detail) if detail.contains("the claimed data")
+        ));
+        assert_eq!(
+            judged(vec![claim(1, None, vec![digest(Algorithm::Sha256, 7)])], &seen),
+            Judgement::Intact
+        );
+    }
+}

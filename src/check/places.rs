@@ -1,0 +1,400 @@
+//! The first round: claims and items that meet at one place.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::balance::{Balance, ClaimClass, ItemClass};
+use super::judgement::{Claims, Contradiction, Judgement, excuse, judge};
+use super::{FindingSink, is_below, item_key, place_of_claim, place_of_item};
+use crate::claim::{Claim, SourceId, Unusable};
+use crate::digest::Digests;
+use crate::error::Result;
+use crate::finding::{Code, Finding};
+use crate::index::spool::{Scratch, Sorted, Spool};
+use crate::locator::Locator;
+use crate::observation::{Kind, Observation, State};
+
+/// What the round by name leaves to the later ones.
+pub struct Leftovers {
+    /// Claimed names that no item stands at, by place.
+    pub absent: Sorted<Absent>,
+    /// Items that nothing claims by name, by [`item_key`], each after the container that holds it.
+    pub loose: Sorted<Loose>,
+    /// Places below which not everything was seen, and why.
+    pub blind: Sorted<String>,
+}
+
+/// A claimed name that no item stands at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absent {
+    /// The name.
+    pub name: Vec<u8>,
+    /// How many claims there are on it.
+    pub claims: u64,
+    /// All digests claimed of it.
+    pub digests: Digests,
+    /// The size claimed of it.
+    pub size: Option<u64>,
+    /// The first claim's manifest.
+    pub source: SourceId,
+    /// And line.
+    pub line: u64,
+    /// A download of it did not finish.
+    pub interrupted: bool,
+}
+
+/// An item that nothing claims by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loose {
+    /// The item.
+    pub seen: Observation,
+    /// What it is to its container.
+    pub role: Role,
+}
+
+/// What a loose item is to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// A file that nothing claims; for a container, what its members' own claims made of them.
+    File {
+        /// Members that were settled by claims of their own.
+        settled_members: u64,
+    },
+    /// A sample or hidden bytes in a loose container: settled with it.
+    InLoose,
+    /// A sample or hidden bytes in an altered container: altered with it unless found to be moved.
+    InAltered,
+}
+
+/// Joins claims and items by place. Both are sorted by place. `blind` holds the places below which nothing could be
+/// seen; files that were not read to their end are added to it.
+///
+/// # Errors
+/// Where scratch files fail or a finding cannot be kept.
+pub fn settle(
+    claims: &Sorted<Claim>,
+    items: &Sorted<Observation>,
+    blind: Spool<String>,
+    scratch: &Scratch,
+    balance: &mut Balance,
+    findings: &mut dyn FindingSink,
+) -> Result<Leftovers> {
+    let mut round = Round {
+        balance,
+        findings,
+        absent: Spool::new(scratch),
+        loose: Spool::new(scratch),
+        blind,
+        containers: HashMap::new(),
+    };
+    let mut claims = claims.iter().peekable();
+    let mut items = items.iter().peekable();
+    loop {
+        let place = match (claims.peek(), items.peek()) {
+            (None, None) => break,
+            (Some(Err(_)), _) | (_, Some(Err(_))) => {
+                for failed in [claims.next().map(|r| r.map(drop)), items.next().map(|r| r.map(drop))] {
+                    failed.transpose()?;
+                }
+                continue;
+            }
+            (Some(Ok((claim, _))), None) => place_of_claim(claim).to_vec(),
+            (None, Some(Ok((item, _)))) => place_of_item(item).to_vec(),
+            (Some(Ok((claim, _))), Some(Ok((item, _)))) => {
+                // Keys carry their marker, so that they compare as the sorted records do.
+                let (claim, item) = (place_of_claim(claim), place_of_item(item));
+                if super::claim_key(claim) <= super::claim_key(item) { claim.to_vec() } else { item.to_vec() }
+            }
+        };
+        let mut here = Claims::default();
+        while let Some(record) = claims.next_if(|r| r.as_ref().is_ok_and(|(k, _)| place_of_claim(k) == place))
+        {
+            here.push(record?.1);
+        }
+        round.enter(&place)?;
+        let mut meeting = Meeting::new(here);
+        while let Some(record) = items.next_if(|r| r.as_ref().is_ok_and(|(k, _)| place_of_item(k) == place)) {
+            let (_, item) = record?;
+            round.item(&place, &mut meeting, item)?;
+        }
+        round.leave(meeting)?;
+    }
+    round.close_containers(|_| true)?;
+    Ok(Leftovers {
+        absent: round.absent.sorted()?,
+        loose: round.loose.sorted()?,
+        blind: round.blind.sorted()?,
+    })
+}
+
+/// The claims on one place while its items come by.
+struct Meeting {
+    claims: Claims,
+    together: std::result::Result<super::judgement::Together, Contradiction>,
+    /// What the items made of the claims, best first.
+    outcome: Option<Outcome>,
+    /// Roots that had a member of this name already.
+    members_of: Vec<u16>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Intact,
+    Pointer,
+    Altered,
+    Conflict,
+    Incomparable,
+    Unread(&'static str),
+}
+
+impl Meeting {
+    fn new(claims: Claims) -> Self {
+        let together = claims.together();
+        Meeting { claims, together, outcome: None, members_of: Vec::new() }
+    }
+
+    fn note(&mut self, outcome: Outcome) {
+        self.outcome = Some(self.outcome.map_or(outcome, |before| before.min(outcome)));
+    }
+}
+
+/// A file whose inside is passing by.
+struct Container {
+    place: Vec<u8>,
+    /// What its own claims made of the file; `None` while nothing claims it.
+    class: Option<ItemClass>,
+    loose: Option<Observation>,
+    settled_members: u64,
+}
+
+struct Round<'a> {
+    balance: &'a mut Balance,
+    findings: &'a mut dyn FindingSink,
+    absent: Spool<Absent>,
+    loose: Spool<Loose>,
+    blind: Spool<String>,
+    /// The file of each root that holds the current place.
+    containers: HashMap<u16, Container>,
+}
+
+impl Round<'_> {
+    /// Closes the containers that do not hold this place.
+    fn enter(&mut self, place: &[u8]) -> Result<()> {
+        self.close_containers(|container| !is_below(place, &container.place) && place != container.place)
+    }
+
+    fn close_containers(&mut self, ended: impl Fn(&Container) -> bool) -> Result<()> {
+        let over: Vec<u16> =
+            self.containers.iter().filter(|(_, c)| ended(c)).map(|(root, _)| *root).collect();
+        for root in over {
+            if let Some(Container { place, loose: Some(seen), settled_members, .. }) =
+                self.containers.remove(&root)
+            {
+                let key = item_key(&place, root, seen.item);
+                self.loose.push(&key, &Loose { seen, role: Role::File { settled_members } })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, place: &[u8], meeting: &mut Meeting, item: Observation) -> Result<()> {
+        let root = item.locator.root.unwrap_or(0);
+        if item.kind == Kind::File {
+            return self.file(place, root, meeting, item);
+        }
+        let named = item.kind == Kind::Member && !item.hidden && item.locator.place_key() == place;
+        if named && meeting.members_of.contains(&root) {
+            let detail =
+                "its container has an entry of this name before it; readers disagree which one counts";
+            self.findings.finding(Finding::of_place(Code::Duplicate, item.locator.clone(), detail.into()))?;
+        } else if named {
+            meeting.members_of.push(root);
+        }
+        if named && !meeting.claims.is_empty() {
+            let class = self.judge(meeting, &item)?;
+            self.balance.item(class);
+            if let Some(container) = self.containers.get_mut(&root) {
+                container.settled_members += 1;
+            }
+            return Ok(());
+        }
+        // Nothing claims it by name: it shares what became of its container, where that is settled.
+        let role = match self.containers.get(&root).and_then(|c| c.class) {
+            None => Role::InLoose,
+            Some(ItemClass::Altered) => Role::InAltered,
+            Some(class) => {
+                self.balance.item(class);
+                return Ok(());
+            }
+        };
+        self.loose.push(&item_key(place, root, item.item), &Loose { seen: item, role })
+    }
+
+    fn file(&mut self, place: &[u8], root: u16, meeting: &mut Meeting, item: Observation) -> Result<()> {
+        if item.inside_incomplete || item.state != State::Read {
+            self.blind
+                .push(&super::claim_key(place), &format!("{} was not read to its end", item.locator))?;
+        }
+        let class = if meeting.claims.is_empty() { None } else { Some(self.judge(meeting, &item)?) };
+        if let Some(class) = class {
+            self.balance.item(class);
+        }
+        let loose = class.is_none().then_some(item);
+        let container = Container { place: place.to_vec(), class, loose, settled_members: 0 };
+        // A place holds one file of a root: an earlier container of this root cannot hold this place.
+        if let Some(Container { place, loose: Some(seen), settled_members, .. }) =
+            self.containers.insert(root, container)
+        {
+            let key = item_key(&place, root, seen.item);
+            self.loose.push(&key, &Loose { seen, role: Role::File { settled_members } })?;
+        }
+        Ok(())
+    }
+
+    /// Judges an item by the claims on its place, makes the finding, and says what became of the item.
+    fn judge(&mut self, meeting: &mut Meeting, item: &Observation) -> Result<ItemClass> {
+        let together = match &meeting.together {
+            Ok(together) => together,
+            Err(_) => {
+                meeting.note(Outcome::Conflict);
+                return Ok(ItemClass::NotChecked(Code::Conflict.name()));
+            }
+        };
+        let judgement = judge(together, item);
+        let (outcome, class) = match &judgement {
+            Judgement::Intact => (Outcome::Intact, ItemClass::Ok),
+            Judgement::Altered { .. } => (Outcome::Altered, ItemClass::Altered),
+            Judgement::Pointer(_) => (Outcome::Pointer, ItemClass::Pointer),
+            Judgement::Conflict(_) => (Outcome::Conflict, ItemClass::NotChecked(Code::Conflict.name())),
+            Judgement::Incomparable => {
+                (Outcome::Incomparable, ItemClass::NotChecked(incomparable(&meeting.claims).name()))
+            }
+            Judgement::Unread(why) => (Outcome::Unread(why.name()), ItemClass::NotRead(why.name())),
+        };
+        meeting.note(outcome);
+        let (code, expected, found, detail) = match judgement {
+            Judgement::Altered { expected, found, detail } => (Code::Altered, expected, found, detail),
+            Judgement::Pointer(detail) => (Code::Pointer, None, None, detail),
+            Judgement::Conflict(detail) => (Code::Conflict, None, None, detail),
+            // The others make no finding here: intact needs none, incomparable claims are told once for the place
+            // when it is left, and why an item was not read has been told when that happened.
+            Judgement::Intact | Judgement::Incomparable | Judgement::Unread(_) => return Ok(class),
+        };
+        let by = expected.as_ref().and_then(|d| meeting.claims.giving(d)).or(meeting.claims.first());
+        self.findings.finding(Finding {
+            code,
+            level: None,
+            locator: Some(item.locator.clone()),
+            source: by.map(|c| c.source),
+            line: by.map(|c| c.line),
+            expected,
+            found,
+            distance: None,
+            detail,
+        })?;
+        Ok(class)
+    }
+
+    /// Settles the claims on a place once all its items have come by.
+    fn leave(&mut self, meeting: Meeting) -> Result<()> {
+        let Some(first) = meeting.claims.first() else { return Ok(()) };
+        let name = match &first.subject {
+            crate::claim::Subject::Path(path) => path.as_bytes().to_vec(),
+            _ => Vec::new(),
+        };
+        let locator = Locator::file(None, name.clone());
+        if let Err(contradiction) = &meeting.together {
+            let Contradiction { what, source, line, with } = contradiction;
+            let with = match with {
+                Some((other, at)) if other == source => format!("line {at}"),
+                Some((_, at)) => format!("another manifest, line {at}"),
+                None => "another claim".to_string(),
+            };
+            self.balance.claims(ClaimClass::NotChecked(Code::Conflict.name()), meeting.claims.count());
+            return self.findings.finding(Finding {
+                code: Code::Conflict,
+                level: None,
+                locator: Some(locator),
+                source: Some(*source),
+                line: Some(*line),
+                expected: None,
+                found: None,
+                distance: None,
+                detail: format!("{what} are claimed of it, here and in {with}"),
+            });
+        }
+        let Some(outcome) = meeting.outcome else {
+            let together = meeting.together.unwrap_or_default();
+            return self.absent.push(
+                &super::claim_key(&locator.place_key()),
+                &Absent {
+                    name,
+                    claims: meeting.claims.count(),
+                    digests: together.digests,
+                    size: together.size,
+                    source: first.source,
+                    line: first.line,
+                    interrupted: meeting.claims.iter().any(|(c, _)| c.interrupted),
+                },
+            );
+        };
+        for (claim, count) in meeting.claims.iter() {
+            let class = match (outcome, &claim.unusable) {
+                (Outcome::Altered, _) => ClaimClass::Altered,
+                (Outcome::Pointer, _) => ClaimClass::Pointer,
+                (Outcome::Conflict, _) => ClaimClass::NotChecked(Code::Conflict.name()),
+                (Outcome::Unread(why), _) => ClaimClass::NotChecked(why),
+                (Outcome::Intact | Outcome::Incomparable, Some(unusable)) => {
+                    let (code, why) = excuse(unusable);
+                    self.unchecked(claim, &locator, code, why)?;
+                    ClaimClass::NotChecked(code.name())
+                }
+                (Outcome::Intact, None) => match claim.digests.strongest() {
+                    Some(strongest) => {
+                        *self.balance.algorithms.entry(strongest.algorithm()).or_default() += count;
+                        ClaimClass::Ok
+                    }
+                    None => {
+                        self.unchecked(
+                            claim,
+                            &locator,
+                            Code::Unverifiable,
+                            "the manifest gives no digest of it",
+                        )?;
+                        ClaimClass::NotChecked(Code::Unverifiable.name())
+                    }
+                },
+                (Outcome::Incomparable, None) => {
+                    let why = "nothing that the manifest says of it could be compared";
+                    self.unchecked(claim, &locator, Code::Unverifiable, why)?;
+                    ClaimClass::NotChecked(Code::Unverifiable.name())
+                }
+            };
+            self.balance.claims(class, count);
+        }
+        Ok(())
+    }
+
+    fn unchecked(&mut self, claim: &Claim, locator: &Locator, code: Code, why: &str) -> Result<()> {
+        self.findings.finding(Finding {
+            code,
+            level: None,
+            locator: Some(locator.clone()),
+            source: Some(claim.source),
+            line: Some(claim.line),
+            expected: None,
+            found: None,
+            distance: None,
+            detail: why.to_string(),
+        })
+    }
+}
+
+/// The code under which claims that nothing can be compared with are told: the first one's reason.
+fn incomparable(claims: &Claims) -> Code {
+    match claims.first().and_then(|c| c.unusable.as_ref()) {
+        Some(Unusable::Impossible(_)) => Code::BadClaim,
+        _ => Code::Unverifiable,
+    }
+}

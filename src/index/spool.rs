@@ -1,0 +1,354 @@
+//! Sorted records in bounded memory: what every join of the program stands on.
+//!
+//! Records are pushed in any order and come back sorted by key, then by value, so that the order never depends on
+//! which worker was first. Past its budget a spool sorts what it holds and writes it as a *run* to an unnamed scratch
+//! file, which the operating system removes however the program ends. Reading merges the runs.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::marker::PhantomData;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+
+/// Where runs are written, and how much memory one spool may hold before it writes one.
+#[derive(Clone, Debug)]
+pub struct Scratch {
+    folder: PathBuf,
+    budget: usize,
+    spilled: Arc<AtomicU64>,
+}
+
+impl Scratch {
+    /// Scratch files in `folder`; `budget` bytes of memory for each spool.
+    pub fn new(folder: &Path, budget: usize) -> Self {
+        Scratch { folder: folder.to_path_buf(), budget, spilled: Arc::default() }
+    }
+
+    /// Bytes written to scratch files so far.
+    pub fn spilled(&self) -> u64 {
+        self.spilled.load(Ordering::Relaxed)
+    }
+
+    fn failed(&self, doing: &'static str, cause: std::io::Error) -> Error {
+        let advice = "Free some space there, or name another folder with --scratch.";
+        Error::Io { doing, path: self.folder.clone(), cause, advice }
+    }
+}
+
+/// Records being collected.
+#[derive(Debug)]
+pub struct Spool<T> {
+    scratch: Scratch,
+    held: Held,
+    runs: Vec<Run>,
+    len: u64,
+    records: PhantomData<T>,
+}
+
+/// Records in memory: keys and values behind one another, and where each begins.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    index: Vec<Span>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: usize,
+    key: u32,
+    value: u32,
+}
+
+/// A sorted run on disk.
+#[derive(Debug)]
+struct Run {
+    file: File,
+    bytes: u64,
+}
+
+impl<T: Serialize + DeserializeOwned> Spool<T> {
+    /// An empty spool.
+    pub fn new(scratch: &Scratch) -> Self {
+        Spool {
+            scratch: scratch.clone(),
+            held: Held::default(),
+            runs: Vec::new(),
+            len: 0,
+            records: PhantomData,
+        }
+    }
+
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// Where a run could not be written.
+    pub fn push(&mut self, key: &[u8], value: &T) -> Result<()> {
+        let start = self.held.bytes.len();
+        self.held.bytes.extend_from_slice(key);
+        let bytes = std::mem::take(&mut self.held.bytes);
+        self.held.bytes = postcard::to_extend(value, bytes).map_err(|e| Error::Scratch(e.to_string()))?;
+        let value = self.held.bytes.len() - start - key.len();
+        let too_long = |_| Error::Scratch("a record is longer than 4 GiB".to_string());
+        let key = u32::try_from(key.len()).map_err(too_long)?;
+        let value = u32::try_from(value).map_err(too_long)?;
+        self.held.index.push(Span { start, key, value });
+        self.len += 1;
+        if self.held.bytes.len() + self.held.index.len() * size_of::<Span>() >= self.scratch.budget {
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    /// Number of records so far.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The records in order.
+    ///
+    /// # Errors
+    /// Where a run could not be written.
+    pub fn sorted(self) -> Result<Sorted<T>> {
+        Sorted::of(vec![self])
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        let mut held = std::mem::take(&mut self.held);
+        held.sort();
+        let file = tempfile::tempfile_in(&self.scratch.folder)
+            .map_err(|cause| self.scratch.failed("create a scratch file in", cause))?;
+        let mut out = BufWriter::with_capacity(1 << 18, file);
+        let mut bytes = 0;
+        for &span in &held.index {
+            let mut write = |part: &[u8]| {
+                bytes += part.len() as u64;
+                out.write_all(part)
+            };
+            write(&span.key.to_le_bytes())
+                .and_then(|()| write(&span.value.to_le_bytes()))
+                .and_then(|()| write(held.record(span)))
+                .map_err(|cause| self.scratch.failed("write a scratch file in", cause))?;
+        }
+        let file =
+            out.into_inner().map_err(|e| self.scratch.failed("write a scratch file in", e.into_error()))?;
+        self.scratch.spilled.fetch_add(bytes, Ordering::Relaxed);
+        self.runs.push(Run { file, bytes });
+        held.bytes.clear();
+        held.index.clear();
+        self.held = held;
+        Ok(())
+    }
+}
+
+impl Held {
+    fn sort(&mut self) {
+        let bytes = &self.bytes;
+        self.index.sort_unstable_by(|a, b| {
+            let (a, b) = (split(bytes, *a), split(bytes, *b));
+            a.cmp(&b)
+        });
+    }
+
+    fn record(&self, span: Span) -> &[u8] {
+        &self.bytes[span.start..span.start + span.key as usize + span.value as usize]
+    }
+}
+
+fn split(bytes: &[u8], span: Span) -> (&[u8], &[u8]) {
+    let end = span.start + span.key as usize;
+    (&bytes[span.start..end], &bytes[end..end + span.value as usize])
+}
+
+/// Records in order, to be read as often as wanted.
+#[derive(Debug)]
+pub struct Sorted<T> {
+    held: Vec<Held>,
+    runs: Vec<Run>,
+    len: u64,
+    records: PhantomData<T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Sorted<T> {
+    /// The records of several spools, one per worker, in one order.
+    ///
+    /// # Errors
+    /// Where a run could not be written.
+    pub fn of(spools: Vec<Spool<T>>) -> Result<Sorted<T>> {
+        let mut sorted = Sorted { held: Vec::new(), runs: Vec::new(), len: 0, records: PhantomData };
+        for mut spool in spools {
+            sorted.len += spool.len;
+            // A spool that spilled spills the rest too: its memory is needed by the next stage.
+            if !spool.runs.is_empty() && !spool.held.index.is_empty() {
+                spool.spill()?;
+            }
+            sorted.runs.append(&mut spool.runs);
+            let mut held = std::mem::take(&mut spool.held);
+            if !held.index.is_empty() {
+                held.sort();
+                sorted.held.push(held);
+            }
+        }
+        Ok(sorted)
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All records from the first on.
+    pub fn iter(&self) -> Iter<'_, T> {
+        let held = self.held.iter().map(|held| Reader::Held { held, next: 0 });
+        let runs = self.runs.iter().map(|run| Reader::Run { run, at: 0, buffer: Vec::new(), used: 0 });
+        let mut iter = Iter {
+            readers: held.chain(runs).collect(),
+            heap: BinaryHeap::new(),
+            failed: None,
+            records: PhantomData,
+        };
+        for reader in 0..iter.readers.len() {
+            iter.advance(reader);
+        }
+        iter
+    }
+}
+
+/// Reads a [`Sorted`] from the first record on.
+pub struct Iter<'a, T> {
+    readers: Vec<Reader<'a>>,
+    heap: BinaryHeap<Reverse<(Vec<u8>, Vec<u8>, usize)>>,
+    failed: Option<Error>,
+    records: PhantomData<T>,
+}
+
+impl<T> Iter<'_, T> {
+    fn advance(&mut self, reader: usize) {
+        match self.readers[reader].next() {
+            Ok(Some((key, value))) => self.heap.push(Reverse((key, value, reader))),
+            Ok(None) => {}
+            Err(cause) => self.failed = Some(Error::Scratch(cause.to_string())),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Iter<'_, T> {
+    type Item = Result<(Vec<u8>, T)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.failed.take() {
+            self.heap.clear();
+            return Some(Err(error));
+        }
+        let Reverse((key, value, reader)) = self.heap.pop()?;
+        self.advance(reader);
+        Some(match postcard::from_bytes(&value) {
+            Ok(record) => Ok((key, record)),
+            Err(cause) => Err(Error::Scratch(cause.to_string())),
+        })
+    }
+}
+
+enum Reader<'a> {
+    Held { held: &'a Held, next: usize },
+    Run { run: &'a Run, at: u64, buffer: Vec<u8>, used: usize },
+}
+
+impl Reader<'_> {
+    /// Bytes read from a run at once.
+    const READ: usize = 64 * 1024;
+
+    fn next(&mut self) -> std::io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+        match self {
+            Reader::Held { held, next } => {
+                let Some(&span) = held.index.get(*next) else { return Ok(None) };
+                *next += 1;
+                let (key, value) = split(&held.bytes, span);
+                Ok(Some((key.to_vec(), value.to_vec())))
+            }
+            Reader::Run { run, at, buffer, used } => {
+                let mut take = |n: usize| -> std::io::Result<Option<Vec<u8>>> {
+                    while buffer.len() - *used < n {
+                        if *at >= run.bytes {
+                            return Ok(None);
+                        }
+                        buffer.drain(..*used);
+                        *used = 0;
+                        let old = buffer.len();
+                        let want = Self::READ.max(n - old).min((run.bytes - *at) as usize);
+                        buffer.resize(old + want, 0);
+                        run.file.read_exact_at(&mut buffer[old..], *at)?;
+                        *at += want as u64;
+                    }
+                    let part = buffer[*used..*used + n].to_vec();
+                    *used += n;
+                    Ok(Some(part))
+                };
+                let Some(lengths) = take(8)? else { return Ok(None) };
+                let length = |at: usize| {
+                    u32::from_le_bytes([lengths[at], lengths[at + 1], lengths[at + 2], lengths[at + 3]])
+                        as usize
+                };
+                let cut =
+                    || std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "a run ends inside a record");
+                let key = take(length(0))?.ok_or_else(cut)?;
+                let value = take(length(4))?.ok_or_else(cut)?;
+                Ok(Some((key, value)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn records_come_back_sorted_whatever_was_spilled(
+            records in proptest::collection::vec((proptest::collection::vec(0u8..4, 0..6), any::<u32>()), 0..300),
+            budget in prop::sample::select(vec![1usize, 200, 1 << 20]),
+            workers in 1usize..4,
+        ) {
+            let folder = std::env::temp_dir();
+            let scratch = Scratch::new(&folder, budget);
+            let mut spools: Vec<Spool<u32>> = (0..workers).map(|_| Spool::new(&scratch)).collect();
+            for (i, (key, value)) in records.iter().enumerate() {
+                spools[i % workers].push(key, value).unwrap();
+            }
+            let sorted = Sorted::of(spools).unwrap();
+            prop_assert_eq!(sorted.len(), records.len() as u64);
+            prop_assert_eq!(scratch.spilled() > 0, budget == 1 && !records.is_empty() || scratch.spilled() > 0);
+            let mut expected: Vec<_> = records
+                .iter()
+                .map(|(k, v)| (k.clone(), postcard::to_stdvec(v).unwrap(), *v))
+                .collect();
+            expected.sort();
+            for _ in 0..2 {
+                let got: Vec<_> = sorted.iter().map(Result::unwrap).collect();
+                let want: Vec<_> = expected.iter().map(|(k, _, v)| (k.clone(), *v)).collect();
+                prop_assert_eq!(got, want);
+            }
+        }
+    }
+}

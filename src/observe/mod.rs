@@ -1,0 +1,5 @@
+//! From cursor steps to observations: the worker that keeps one hasher fed.
+
+mod worker;
+
+pub use worker::{Job, Jobs, Observer, work};

@@ -1,0 +1,439 @@
+//! One worker: a hasher, and as many cursors in suspension as the hasher has lanes.
+//!
+//! A cursor is stepped only when the hasher can take more, so backpressure needs no queue. A cursor that panics is a
+//! finding about its file; the others go on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::digest::{Completed, DigestSet, Digests, Hasher, MsgId, Offer};
+use crate::error::Result;
+use crate::finding::Code;
+use crate::locator::Locator;
+use crate::manifest::lfs_pointer;
+use crate::observation::{End, Kind, Observation, PointerSeen, RegionClass, State, Unread};
+use crate::plan::{Inside, ShardPlan};
+use crate::shard::{self, Cursor, Fault, ItemId, Step};
+use crate::source::{Pool, Source, Stamp};
+
+/// A file to be read.
+pub struct Job {
+    /// Index of its root.
+    pub root: u16,
+    /// Its path below the root.
+    pub path: Vec<u8>,
+    /// What is asked of it.
+    pub plan: ShardPlan,
+    /// Nobody has to claim it.
+    pub exempt: bool,
+    /// Its state when it was listed.
+    pub stamp: Stamp,
+    /// Where its bytes come from; what the system said where it could not be opened.
+    pub source: std::io::Result<Arc<dyn Source>>,
+}
+
+/// Hands out files; several workers ask at once.
+pub trait Jobs: Sync {
+    /// The next file; `None` when there is no more, or the run was stopped.
+    ///
+    /// # Errors
+    /// Where the list of work could not be read.
+    fn next(&self) -> Result<Option<Job>>;
+}
+
+/// Takes what one worker observed.
+pub trait Observer {
+    /// An item was measured.
+    ///
+    /// # Errors
+    /// Where it could not be kept.
+    fn observation(&mut self, observation: Observation) -> Result<()>;
+
+    /// Something is wrong with a file.
+    ///
+    /// # Errors
+    /// Where it could not be kept.
+    fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()>;
+
+    /// So many bytes of the dataset were read.
+    fn read(&mut self, bytes: u64);
+
+    /// Whether the run was asked to stop.
+    fn stopped(&self) -> bool;
+}
+
+/// Reads files until there are no more.
+///
+/// # Errors
+/// Where observations could not be kept.
+pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observer) -> Result<()> {
+    let mut worker =
+        Worker { hasher, observer, pool: Pool::new(), messages: HashMap::new(), next_message: 0 };
+    let mut active: Vec<Active> = Vec::new();
+    let mut completed = Completed::default();
+    let mut no_more = false;
+    loop {
+        while !no_more && active.len() < worker.hasher.lanes() {
+            match jobs.next()? {
+                None => no_more = true,
+                Some(job) => active.extend(worker.admit(job)?),
+            }
+        }
+        if active.is_empty() || worker.observer.stopped() {
+            return Ok(());
+        }
+        let mut idle = true;
+        for file in &mut active {
+            if !file.done {
+                idle &= !worker.step(file)?;
+            }
+        }
+        worker.hasher.drain(&mut completed);
+        for (message, digests) in completed.0.drain(..) {
+            if let Some((file, item)) = worker.messages.remove(&message)
+                && let Some(file) = active.iter_mut().find(|a| a.serial == file)
+            {
+                idle = false;
+                worker.hashed(file, item, digests)?;
+            }
+        }
+        for at in (0..active.len()).rev() {
+            if active[at].is_finished() {
+                let file = active.swap_remove(at);
+                worker.conclude(file)?;
+                idle = false;
+            }
+        }
+        if idle {
+            // Every source answered "not yet": the network is the limit, not this core.
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+}
+
+struct Worker<'a> {
+    hasher: &'a mut dyn Hasher,
+    observer: &'a mut dyn Observer,
+    pool: Pool,
+    messages: HashMap<MsgId, (u64, ItemId)>,
+    next_message: u64,
+}
+
+/// A file being read.
+struct Active {
+    serial: u64,
+    root: u16,
+    path: Vec<u8>,
+    plan: ShardPlan,
+    exempt: bool,
+    stamp: Stamp,
+    source: Arc<dyn Source>,
+    cursor: Box<dyn Cursor>,
+    /// Items opened and not yet reported, by their number in the cursor.
+    items: BTreeMap<ItemId, Item>,
+    /// A piece the hasher had no lane for.
+    refused: Option<(MsgId, Bytes, bool)>,
+    /// The cursor has said `Done`.
+    done: bool,
+    /// The file's own observation, held until the file's stamp was looked at again.
+    whole: Option<Observation>,
+}
+
+/// An item being observed.
+struct Item {
+    observation: Observation,
+    parent: Option<ItemId>,
+    message: Option<MsgId>,
+    closed: bool,
+    hashed: bool,
+    /// The first bytes of a file short enough to be a pointer.
+    head: Vec<u8>,
+}
+
+impl Worker<'_> {
+    fn admit(&mut self, job: Job) -> Result<Option<Active>> {
+        let Job { root, path, plan, exempt, stamp, source } = job;
+        let serial = self.next_message;
+        self.next_message += 1;
+        match source {
+            Ok(source) => {
+                let cursor = shard::open(Arc::clone(&source), &path, &plan);
+                let items = BTreeMap::new();
+                Ok(Some(Active {
+                    serial,
+                    root,
+                    path,
+                    plan,
+                    exempt,
+                    stamp,
+                    source,
+                    cursor,
+                    items,
+                    refused: None,
+                    done: false,
+                    whole: None,
+                }))
+            }
+            Err(cause) => {
+                let locator = Locator::file(Some(root), path);
+                self.observer.fault(
+                    locator.clone(),
+                    Code::Unreadable,
+                    format!("it cannot be opened: {cause}"),
+                )?;
+                self.observer.observation(Observation::unread(locator, stamp.size, Unread::Unreadable))?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Does one step of one file; `false` if nothing could be done.
+    fn step(&mut self, file: &mut Active) -> Result<bool> {
+        if let Some((message, piece, last)) = file.refused.take() {
+            if let Offer::Full(piece) = self.hasher.offer(message, piece, last) {
+                file.refused = Some((message, piece, last));
+                return Ok(false);
+            }
+            return Ok(true);
+        }
+        let pool = &mut self.pool;
+        let cursor = &mut file.cursor;
+        let step = match catch_unwind(AssertUnwindSafe(|| cursor.step(pool))) {
+            Ok(step) => step,
+            Err(_) => {
+                self.give_up(file)?;
+                return Ok(true);
+            }
+        };
+        match step {
+            Step::Open { item, parent, kind, name, offset, len, hidden } => {
+                self.open(file, item, parent, kind, name, offset, len, hidden);
+            }
+            Step::Data { item, bytes } => self.data(file, item, bytes),
+            Step::Close { item, end } => self.close(file, item, end)?,
+            Step::Cells { .. } => {
+                // No format of this version has columns; a cursor that emits them has a bug, told as such.
+                let locator = Locator::file(Some(file.root), file.path.clone());
+                self.observer.fault(
+                    locator,
+                    Code::Unreadable,
+                    "its columns cannot be observed by this version".into(),
+                )?;
+            }
+            Step::Region { layer, range, class } => {
+                if let Some(item) = file.items.get_mut(&ItemId::FILE)
+                    && layer == ItemId::FILE
+                    && class == RegionClass::Payload
+                {
+                    item.observation.length = item.observation.length.max(range.end);
+                }
+            }
+            Step::Fault(fault) => self.fault(file, fault)?,
+            Step::NotYet => return Ok(false),
+            Step::Done => file.done = true,
+        }
+        Ok(true)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the fields of one step, taken apart once")]
+    fn open(
+        &mut self,
+        file: &mut Active,
+        item: ItemId,
+        parent: Option<ItemId>,
+        kind: Kind,
+        name: Vec<u8>,
+        offset: u64,
+        len: Option<u64>,
+        hidden: bool,
+    ) {
+        let mut locator = Locator::file(Some(file.root), file.path.clone());
+        let mut in_stream = false;
+        match kind {
+            Kind::Member => locator.member = vec![name],
+            Kind::Region => {
+                locator.offset = Some(offset);
+                in_stream = parent
+                    .is_some_and(|p| file.items.get(&p).is_some_and(|i| i.observation.kind == Kind::Stream));
+            }
+            Kind::File | Kind::Stream | Kind::Cell => {}
+        }
+        // Whatever holds a member or a stream is a container: its samples speak for it.
+        if matches!(kind, Kind::Member | Kind::Stream) {
+            for holder in [parent, Some(ItemId::FILE)].into_iter().flatten() {
+                if let Some(holder) = file.items.get_mut(&holder) {
+                    holder.observation.opened = true;
+                }
+            }
+        }
+        let wanted = match kind {
+            Kind::File => file.plan.file,
+            Kind::Stream => file.plan.stream,
+            Kind::Member | Kind::Region | Kind::Cell => file.plan.samples,
+        };
+        let mut observation = Observation::new(locator, item.0, kind);
+        observation.hidden = hidden;
+        observation.in_stream = in_stream;
+        observation.exempt = file.exempt;
+        observation.inside_incomplete = kind == Kind::File && file.plan.inside == Inside::Refused;
+        let message = (!wanted.is_empty()).then(|| self.announce(file.serial, item, wanted, len));
+        let hashed = message.is_none();
+        if hashed {
+            observation.state = State::NotAsked;
+            observation.length = len.unwrap_or(0);
+        }
+        let entry = Item { observation, parent, message, closed: false, hashed, head: Vec::new() };
+        file.items.insert(item, entry);
+    }
+
+    fn announce(&mut self, file: u64, item: ItemId, wanted: DigestSet, len: Option<u64>) -> MsgId {
+        let message = MsgId(self.next_message);
+        self.next_message += 1;
+        self.hasher.open(message, wanted, len);
+        self.messages.insert(message, (file, item));
+        message
+    }
+
+    fn data(&mut self, file: &mut Active, item: ItemId, bytes: Bytes) {
+        if item == ItemId::FILE {
+            self.observer.read(bytes.len() as u64);
+        }
+        let Some(entry) = file.items.get_mut(&item) else { return };
+        let Some(message) = entry.message else { return };
+        entry.observation.length += bytes.len() as u64;
+        if entry.observation.kind == Kind::File && entry.head.len() < lfs_pointer::MAX_LEN {
+            let room = lfs_pointer::MAX_LEN - entry.head.len();
+            entry.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+        if let Offer::Full(bytes) = self.hasher.offer(message, bytes, false) {
+            file.refused = Some((message, bytes, false));
+        }
+    }
+
+    fn close(&mut self, file: &mut Active, item: ItemId, end: End) -> Result<()> {
+        let Some(entry) = file.items.get_mut(&item) else { return Ok(()) };
+        entry.closed = true;
+        if end != End::Complete {
+            entry.observation.state = State::Unread(Unread::Unreadable);
+            // Whoever holds it has not shown all of its inside.
+            let mut holder = entry.parent;
+            while let Some(id) = holder {
+                let Some(above) = file.items.get_mut(&id) else { break };
+                above.observation.inside_incomplete = true;
+                holder = above.parent;
+            }
+            if let Some(entry) = file.items.get_mut(&item) {
+                entry.observation.inside_incomplete = true;
+            }
+        }
+        let Some(entry) = file.items.get(&item) else { return Ok(()) };
+        match entry.message {
+            Some(message) => {
+                if let Offer::Full(bytes) = self.hasher.offer(message, Bytes::new(), true) {
+                    file.refused = Some((message, bytes, true));
+                }
+                Ok(())
+            }
+            None => self.report(file, item),
+        }
+    }
+
+    fn hashed(&mut self, file: &mut Active, item: ItemId, digests: Digests) -> Result<()> {
+        if let Some(entry) = file.items.get_mut(&item) {
+            entry.hashed = true;
+            if entry.observation.state == State::Read {
+                entry.observation.digests = digests;
+            }
+        }
+        self.report(file, item)
+    }
+
+    /// Passes an item on once it is closed and hashed. The file itself waits for [`Worker::conclude`].
+    fn report(&mut self, file: &mut Active, item: ItemId) -> Result<()> {
+        let ready = file.items.get(&item).is_some_and(|e| e.closed && e.hashed);
+        if !ready {
+            return Ok(());
+        }
+        let Some(entry) = file.items.remove(&item) else { return Ok(()) };
+        let mut observation = entry.observation;
+        if observation.kind == Kind::File {
+            if observation.state == State::Read && entry.head.len() < lfs_pointer::MAX_LEN {
+                observation.pointer = lfs_pointer::parse(&entry.head)
+                    .filter(|_| entry.head.len() as u64 == observation.length)
+                    .map(|p| PointerSeen { oid: p.oid, size: p.size });
+            }
+            file.whole = Some(observation);
+            return Ok(());
+        }
+        self.observer.observation(observation)
+    }
+
+    fn fault(&mut self, file: &mut Active, fault: Fault) -> Result<()> {
+        let mut locator = match file.items.get(&fault.item) {
+            Some(entry) => entry.observation.locator.clone(),
+            None => Locator::file(Some(file.root), file.path.clone()),
+        };
+        if matches!(fault.code, Code::Unreadable | Code::Opaque) {
+            for id in [fault.item, ItemId::FILE] {
+                if let Some(entry) = file.items.get_mut(&id) {
+                    entry.observation.inside_incomplete = true;
+                }
+            }
+        }
+        locator.offset = fault.offset.or(locator.offset);
+        self.observer.fault(locator, fault.code, fault.detail)
+    }
+
+    /// The cursor panicked: a bug of a decoder, told as a fact about the file.
+    fn give_up(&mut self, file: &mut Active) -> Result<()> {
+        let locator = Locator::file(Some(file.root), file.path.clone());
+        let detail = "a decoder gave up on it with an internal error; it was not read to its end".to_string();
+        self.observer.fault(locator.clone(), Code::Unreadable, detail)?;
+        let open: Vec<ItemId> = file.items.keys().rev().copied().collect();
+        for item in open {
+            if file.items.get(&item).is_some_and(|e| !e.closed) {
+                self.close(file, item, End::Damaged)?;
+            }
+        }
+        if file.whole.is_none() && !file.items.contains_key(&ItemId::FILE) {
+            file.whole = Some(Observation::unread(locator, file.stamp.size, Unread::Unreadable));
+        }
+        file.done = true;
+        Ok(())
+    }
+
+    /// The file was read: was it the same file all the time?
+    fn conclude(&mut self, file: Active) -> Result<()> {
+        let Some(mut whole) = file.whole else { return Ok(()) };
+        let now = file.source.stamp();
+        let changed = match &now {
+            Ok(now) => *now != file.stamp,
+            Err(_) => true,
+        };
+        if changed {
+            let detail = match now {
+                Ok(now) if now.size != file.stamp.size => format!(
+                    "it had {} bytes when it was listed and {} when it had been read",
+                    file.stamp.size, now.size
+                ),
+                Ok(_) => "its time stamp changed between listing and the end of reading".to_string(),
+                Err(error) => format!("it could not be looked at again: {}", error.cause),
+            };
+            self.observer.fault(whole.locator.clone(), Code::ChangedWhileReading, detail)?;
+            whole.state = State::Unread(Unread::ChangedWhileReading);
+            whole.digests = Digests::new();
+            whole.inside_incomplete = true;
+        }
+        self.observer.observation(whole)
+    }
+}
+
+impl Active {
+    fn is_finished(&self) -> bool {
+        self.done && self.refused.is_none() && self.items.is_empty()
+    }
+}

@@ -1,0 +1,1 @@
+//! Renderers: one file per format, each reading a finished report and deciding nothing.
