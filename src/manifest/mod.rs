@@ -3,10 +3,36 @@
 //! A reader trusts nothing: names pass through [`crate::locator::ItemPath`], a digest of the wrong length is an
 //! unusable claim, a line that is no claim is rejected and counted.
 
+pub mod discover;
+pub mod hashdeep;
+pub mod hf_tree;
+pub mod lfs_pointer;
+mod lines;
+pub mod sums;
+
 use std::io::BufRead;
 
-use crate::claim::{ClaimSink, Scope, SourceId};
+use crate::claim::{ClaimSink, Scope, SourceId, Subject};
 use crate::digest::DigestSet;
+use crate::locator::ItemPath;
+
+/// All formats of manifests in one file. Those with a mark of their own come first, sums files last.
+pub fn formats() -> &'static [&'static dyn ManifestFormat] {
+    &[&hashdeep::Hashdeep, &hf_tree::HfTree, &sums::Sums]
+}
+
+/// The format of this name, as it stands before the colon of `FORMAT:FILE`.
+pub fn by_name(name: &str) -> Option<&'static dyn ManifestFormat> {
+    formats().iter().copied().find(|format| format.name() == name)
+}
+
+/// The format of a file of this name that begins with these bytes (up to 64 KiB).
+///
+/// A file that is named like a sums file counts as one even where no line of its beginning is a checksum line: reading
+/// it then says what is wrong. JSON of an unknown shape counts as nothing.
+pub fn recognise(file_name: &[u8], head: &[u8]) -> Option<&'static dyn ManifestFormat> {
+    formats().iter().copied().find(|format| format.recognises(file_name, head))
+}
 
 /// A format of manifests in one file.
 pub trait ManifestFormat: Sync {
@@ -51,4 +77,89 @@ pub enum ManifestError {
     /// The sink gave up.
     #[error(transparent)]
     Sink(#[from] crate::error::Error),
+}
+
+/// What a claim of this name is about: names from outside only become paths that stay below the root.
+fn subject(name: &[u8]) -> Subject {
+    match ItemPath::parse(name) {
+        Ok(path) => Subject::Path(path),
+        Err(why) => Subject::Refused { name: name.to_vec(), why },
+    }
+}
+
+/// Whether the text, blanks aside, begins like a JSON array or object.
+fn begins_like_json(head: &[u8]) -> bool {
+    matches!(head.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
+#[cfg(test)]
+mod testing {
+    use super::*;
+    use crate::claim::Claim;
+
+    /// A sink that keeps everything.
+    #[derive(Default)]
+    pub struct Kept {
+        pub claims: Vec<Claim>,
+        pub rejected: Vec<(u64, String)>,
+    }
+
+    impl ClaimSink for Kept {
+        fn claim(&mut self, claim: Claim) -> crate::error::Result<()> {
+            self.claims.push(claim);
+            Ok(())
+        }
+
+        fn reject(&mut self, line: u64, reason: String) -> crate::error::Result<()> {
+            self.rejected.push((line, reason));
+            Ok(())
+        }
+    }
+
+    impl Kept {
+        /// The paths claimed, refused names left out.
+        pub fn paths(&self) -> Vec<String> {
+            let path = |c: &Claim| match &c.subject {
+                Subject::Path(path) => Some(String::from_utf8_lossy(path.as_bytes()).into_owned()),
+                _ => None,
+            };
+            self.claims.iter().filter_map(path).collect()
+        }
+    }
+
+    /// Reads `content` as a file of this name and format.
+    pub fn read(
+        format: &dyn ManifestFormat,
+        file_name: &str,
+        declared: DigestSet,
+        content: &[u8],
+    ) -> (Result<Scope, ManifestError>, Kept) {
+        let mut kept = Kept::default();
+        let context = Context { source: SourceId(7), file_name: file_name.as_bytes(), declared };
+        let scope = format.read(&mut &*content, &context, &mut kept);
+        (scope, kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format_of(file_name: &str, head: &str) -> Option<&'static str> {
+        recognise(file_name.as_bytes(), head.as_bytes()).map(|format| format.name())
+    }
+
+    #[test]
+    fn formats_are_told_by_content_and_json_never_becomes_sums() {
+        let line = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  a.txt\n";
+        assert_eq!(format_of("list", line), Some("sums"));
+        assert_eq!(format_of("SHA256SUMS", "what\n"), Some("sums"));
+        assert_eq!(format_of("SHA256SUMS", "{\"a\": 1}"), None);
+        assert_eq!(format_of("notes.txt", "what\n"), None);
+        assert_eq!(format_of("SHA256SUMS", "%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n"), Some("hashdeep"));
+        assert_eq!(format_of("x.json", "[{\"type\":\"file\",\"oid\":\"\",\"path\":\"\"}]"), Some("hf-tree"));
+        assert_eq!(format_of("x.json", "{\"format_version\": 1, \"files\": {"), Some("hf-tree"));
+        assert!(formats().iter().all(|f| by_name(f.name()).is_some_and(|g| g.name() == f.name())));
+        assert!(by_name("nothing").is_none());
+    }
 }
