@@ -148,7 +148,7 @@ impl Keep<'_> {
 
     /// Pointers are short; only files of such a size are opened.
     fn is_pointer(&self, path: &[u8], size: u64) -> bool {
-        (100..lfs_pointer::MAX_LEN as u64).contains(&size)
+        (100..lfs_pointer::TOO_LONG as u64).contains(&size)
             && std::fs::read(join(self.folder, path)).is_ok_and(|text| lfs_pointer::parse(&text).is_some())
     }
 }

@@ -73,7 +73,11 @@ pub fn choose(
     let mut planned = Vec::new();
     for (root, layout) in layouts.into_iter().enumerate() {
         if let Some(layout) = layout {
-            let name = layout.name().as_bytes().to_vec();
+            let name = match &layout {
+                hf_local::Layout::LocalDir { .. } => ".cache/huggingface",
+                hf_local::Layout::CacheRepo { .. } | hf_local::Layout::CacheSnapshot { .. } => "snapshots",
+            };
+            let name = name.as_bytes().to_vec();
             planned.push(Planned { name, what: Planning::HuggingFace { root: root as u16, layout } });
         }
     }

@@ -316,10 +316,22 @@ impl Planning<'_> {
 
     fn is_exempt(&self, found: &Found, stamp: &Stamp) -> bool {
         self.own_files.contains(&stamp.inode)
-            || (bookkeeping::may_be_bookkeeping(&found.path)
+            || (may_be_bookkeeping(&found.path)
                 && read_head(&join(&self.options.roots[usize::from(found.root)], &found.path))
                     .is_some_and(|head| bookkeeping::is_bookkeeping(&found.path, &head, stamp.size)))
     }
+}
+
+/// Whether the name alone does not rule bookkeeping out: other files are not opened for it.
+fn may_be_bookkeeping(path: &[u8]) -> bool {
+    let holds = |part: &[u8]| memchr::memmem::find(path, part).is_some();
+    holds(b".cache/huggingface/")
+        || path.starts_with(b".git/")
+        || holds(b"/.git/")
+        || path.starts_with(b"refs/")
+        || path.starts_with(b"trees/")
+        || path.starts_with(b"blobs/")
+        || path.starts_with(b".no_exist/")
 }
 
 fn read_head(path: &std::path::Path) -> Option<Vec<u8>> {

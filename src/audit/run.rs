@@ -52,8 +52,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     progress.stage("listing");
     let discovering = options.mode.verifies() && options.manifests.is_empty();
     let layouts = layouts(options);
-    let stores: Vec<Option<PathBuf>> =
-        layouts.iter().map(|l| l.as_ref().and_then(hf_local::Layout::store)).collect();
+    let stores: Vec<Option<PathBuf>> = layouts.iter().map(|l| l.as_ref().and_then(store_of)).collect();
     let listing = listing::list(options, &stores, discovering, &scratch)?;
     let layouts = if discovering { layouts } else { layouts.iter().map(|_| None).collect() };
     let planned = manifests::choose(options, layouts, &listing)?;
@@ -189,8 +188,10 @@ fn check_options(options: &AuditOptions) -> Result<()> {
 fn scratch(options: &AuditOptions) -> Result<Scratch> {
     let folder = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
     for root in &options.roots {
-        let inside = |a: &PathBuf, b: &PathBuf| matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a.starts_with(b));
-        if inside(&folder, root) {
+        let real = |path: &PathBuf| std::fs::canonicalize(path).ok();
+        if let (Some(scratch), Some(dataset)) = (real(&folder), real(root))
+            && scratch.starts_with(dataset)
+        {
             return Err(Error::Usage(format!(
                 "the scratch folder {} lies inside the dataset {}, where nothing is ever written; name another one \
                  with --scratch",
@@ -205,6 +206,14 @@ fn scratch(options: &AuditOptions) -> Result<Scratch> {
 
 fn layouts(options: &AuditOptions) -> Vec<Option<hf_local::Layout>> {
     options.roots.iter().map(|root| hf_local::detect(root)).collect()
+}
+
+/// The folder outside a snapshot that its links lead into.
+fn store_of(layout: &hf_local::Layout) -> Option<PathBuf> {
+    match layout {
+        hf_local::Layout::CacheSnapshot { repo, .. } => Some(repo.join("blobs")),
+        hf_local::Layout::CacheRepo { .. } | hf_local::Layout::LocalDir { .. } => None,
+    }
 }
 
 fn nothing_to_check_against(options: &AuditOptions) -> Error {

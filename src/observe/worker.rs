@@ -305,8 +305,8 @@ impl Worker<'_> {
         let Some(entry) = file.items.get_mut(&item) else { return };
         let Some(message) = entry.message else { return };
         entry.observation.length += bytes.len() as u64;
-        if entry.observation.kind == Kind::File && entry.head.len() < lfs_pointer::MAX_LEN {
-            let room = lfs_pointer::MAX_LEN - entry.head.len();
+        if entry.observation.kind == Kind::File && entry.head.len() < lfs_pointer::TOO_LONG {
+            let room = lfs_pointer::TOO_LONG - entry.head.len();
             entry.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
         if let Offer::Full(bytes) = self.hasher.offer(message, bytes, false) {
@@ -361,7 +361,7 @@ impl Worker<'_> {
         let Some(entry) = file.items.remove(&item) else { return Ok(()) };
         let mut observation = entry.observation;
         if observation.kind == Kind::File {
-            if observation.state == State::Read && entry.head.len() < lfs_pointer::MAX_LEN {
+            if observation.state == State::Read && entry.head.len() < lfs_pointer::TOO_LONG {
                 observation.pointer = lfs_pointer::parse(&entry.head)
                     .filter(|_| entry.head.len() as u64 == observation.length)
                     .map(|p| PointerSeen { oid: p.oid, size: p.size });
