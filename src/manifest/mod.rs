@@ -5,6 +5,7 @@
 
 pub mod discover;
 pub mod hashdeep;
+pub mod hf_local;
 pub mod hf_tree;
 pub mod lfs_pointer;
 mod lines;

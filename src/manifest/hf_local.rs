@@ -1,0 +1,243 @@
+//! What `hf download` leaves on the disk: digests of the publisher, usable without the network.
+//!
+//! Facts from huggingface_hub 2.4.0 (`_local_folder.py`, `_tree_cache.py`, `file_download.py`). With `--local-dir` it
+//! keeps a record of each file and the tree of each commit below `.cache/huggingface`. Without, a repository's folder in
+//! the cache has `blobs/ETAG`, links to them in `snapshots/COMMIT`, `refs/NAME` and `trees/COMMIT.json`.
+
+mod cache;
+mod local_dir;
+pub(super) mod record;
+
+use std::fs::{self, File, FileType};
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use self::record::is_commit;
+use super::hf_tree::HfTree;
+use super::{Context, ManifestError, ManifestFormat};
+use crate::claim::{Claim, ClaimSink, Scope, SourceId, Subject, Unusable};
+use crate::digest::{Digest, DigestSet, Digests};
+use crate::locator::ItemPath;
+
+/// Which of its layouts a folder has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A folder that was filled with `--local-dir`.
+    LocalDir {
+        /// The folder.
+        root: PathBuf,
+    },
+    /// A repository's folder in the cache.
+    CacheRepo {
+        /// The folder, which has `blobs` and `snapshots`.
+        root: PathBuf,
+    },
+    /// One snapshot of a repository's folder in the cache.
+    CacheSnapshot {
+        /// The repository's folder.
+        repo: PathBuf,
+        /// The commit, which is the name of the snapshot's folder.
+        commit: String,
+    },
+}
+
+/// What a layout turned out to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// What the claims list completely.
+    pub scope: Scope,
+    /// `hf-local-dir` or `hf-cache`.
+    pub format: &'static str,
+    /// The file or folder that the claims were read from, for the report.
+    pub manifest: PathBuf,
+    /// The folder of blobs that links of the dataset may lead into.
+    pub store: Option<PathBuf>,
+    /// The store of blobs that repositories of one cache share: a blob may be a link into it.
+    pub shared_store: Option<PathBuf>,
+    /// The commit that counted.
+    pub commit: Option<String>,
+}
+
+/// The layout of `root`, if it has one. Nothing is read but names.
+pub fn detect(root: &Path) -> Option<Layout> {
+    if root.join("blobs").is_dir() && root.join("snapshots").is_dir() {
+        return Some(Layout::CacheRepo { root: root.to_owned() });
+    }
+    let home = root.join(".cache/huggingface");
+    if home.join("download").is_dir() || home.join("trees").is_dir() {
+        return Some(Layout::LocalDir { root: root.to_owned() });
+    }
+    let whole = root.canonicalize().ok()?;
+    let commit = whole.file_name()?.to_str()?;
+    let snapshots = whole.parent()?;
+    let repo = snapshots.parent()?;
+    let is_snapshot =
+        is_commit(commit.as_bytes()) && snapshots.file_name()? == "snapshots" && repo.join("blobs").is_dir();
+    is_snapshot.then(|| Layout::CacheSnapshot { repo: repo.to_owned(), commit: commit.to_owned() })
+}
+
+/// Reads what a layout claims. `revision` names the commit that counts (in the cache also a branch or tag); without it
+/// the commit that most files name counts.
+///
+/// # Errors
+/// Where nothing in it can be used, the revision is not there, or reading fails.
+pub fn read(
+    layout: &Layout,
+    source: SourceId,
+    revision: Option<&str>,
+    sink: &mut dyn ClaimSink,
+) -> Result<Described, ManifestError> {
+    match layout {
+        Layout::LocalDir { root } => local_dir::read(root, source, revision, sink),
+        Layout::CacheRepo { root } => cache::read(root, None, source, revision, sink),
+        Layout::CacheSnapshot { repo, commit } => cache::read(repo, Some(commit), source, revision, sink),
+    }
+}
+
+/// Hands out claims that no line of a file stands for, counted from 1.
+struct Claims<'a> {
+    source: SourceId,
+    sink: &'a mut dyn ClaimSink,
+    ordinal: u64,
+}
+
+impl Claims<'_> {
+    fn claim(
+        &mut self,
+        subject: Subject,
+        digest: Result<Digest, Unusable>,
+        interrupted: bool,
+    ) -> Result<(), ManifestError> {
+        self.ordinal += 1;
+        let (digests, unusable) = match digest {
+            Ok(digest) => (Digests::from_iter([digest]), None),
+            Err(why) => (Digests::new(), Some(why)),
+        };
+        let (source, line) = (self.source, self.ordinal);
+        Ok(self.sink.claim(Claim { source, line, subject, size: None, digests, unusable, interrupted })?)
+    }
+
+    fn reject(&mut self, reason: String) -> Result<(), ManifestError> {
+        self.ordinal += 1;
+        Ok(self.sink.reject(self.ordinal, reason)?)
+    }
+
+    /// Reads the tree of a commit; its paths lie below `base`. `is_partial` tells which claims a download left behind.
+    fn tree(
+        &mut self,
+        tree: &Path,
+        base: &[u8],
+        is_partial: &mut dyn FnMut(&ItemPath, &Digests) -> bool,
+    ) -> Result<(), ManifestError> {
+        let mut input = BufReader::new(File::open(tree)?);
+        let context = Context { source: self.source, file_name: b"", declared: DigestSet::EMPTY };
+        let mut placed = Placed { sink: &mut *self.sink, base, is_partial, last: self.ordinal };
+        HfTree.read(&mut input, &context, &mut placed).map_err(|e| match e {
+            ManifestError::NotThisFormat(why) => ManifestError::NotThisFormat(format!(
+                "the file tree that the download left ({}) cannot be used: {why}",
+                tree.display()
+            )),
+            other => other,
+        })?;
+        self.ordinal = placed.last;
+        Ok(())
+    }
+}
+
+/// Puts the claims of a tree where its snapshot lies.
+struct Placed<'a> {
+    sink: &'a mut dyn ClaimSink,
+    base: &'a [u8],
+    is_partial: &'a mut dyn FnMut(&ItemPath, &Digests) -> bool,
+    last: u64,
+}
+
+impl ClaimSink for Placed<'_> {
+    fn claim(&mut self, mut claim: Claim) -> crate::error::Result<()> {
+        self.last = claim.line;
+        if let Subject::Path(path) = &claim.subject {
+            claim.interrupted = (self.is_partial)(path, &claim.digests);
+            claim.subject = Subject::Path(path.below(self.base));
+        }
+        self.sink.claim(claim)
+    }
+
+    fn reject(&mut self, line: u64, reason: String) -> crate::error::Result<()> {
+        self.last = line;
+        self.sink.reject(line, reason)
+    }
+}
+
+/// A file or link found by [`walk`].
+struct Entry<'a> {
+    path: &'a Path,
+    /// The path below the folder that was walked, with `/`.
+    below: &'a [u8],
+    kind: FileType,
+}
+
+/// Visits all that is below `folder` and no folder, in the order of names; links are not followed. A folder that is not
+/// there is empty. Only the listings of the folders between here and there are held.
+fn walk(
+    folder: &Path,
+    visit: &mut dyn FnMut(Entry<'_>) -> Result<(), ManifestError>,
+) -> Result<(), ManifestError> {
+    let mut open = vec![(Vec::new(), listing(folder)?.into_iter())];
+    while let Some((base, entries)) = open.last_mut() {
+        let Some((path, kind)) = entries.next() else {
+            open.pop();
+            continue;
+        };
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let below = if base.is_empty() { name.to_vec() } else { [base.as_slice(), b"/", name].concat() };
+        if kind.is_dir() {
+            let entries = listing(&path)?.into_iter();
+            open.push((below, entries));
+        } else {
+            visit(Entry { path: &path, below: &below, kind })?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, in the order of names.
+fn listing(folder: &Path) -> Result<Vec<(PathBuf, FileType)>, ManifestError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e.into()),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        found.push((entry.path(), entry.file_type()?));
+    }
+    found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
+}
+
+/// The content of a small file; `None` where it is longer than `limit`.
+fn read_small(path: &Path, limit: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut content)?;
+    Ok((content.len() as u64 <= limit).then_some(content))
+}
+
+/// The commits whose trees lie in `folder`.
+fn commits_with_tree(folder: &Path) -> Result<Vec<String>, ManifestError> {
+    let commit = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+        is_commit(name.as_bytes()).then_some(name)
+    };
+    Ok(listing(folder)?
+        .into_iter()
+        .filter(|(_, kind)| kind.is_file())
+        .filter_map(|(p, _)| commit(p))
+        .collect())
+}
+
+/// The one of `commits` whose file or folder changed last; equal times go by name.
+fn newest(commits: Vec<String>, path_of: impl Fn(&str) -> PathBuf) -> Option<String> {
+    let changed = |commit: &String| fs::metadata(path_of(commit)).and_then(|m| m.modified()).ok();
+    commits.into_iter().max_by_key(|commit| (changed(commit), commit.clone()))
+}
