@@ -2,6 +2,8 @@
 //!
 //! The suites lie in `conformance/manifests` below the folder named by `SHARDPROOF_SHARED` (default: `../shared`).
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
