@@ -6,17 +6,18 @@
 //! `oid` is the SHA-256 of the content, and the outer one the git object name of the pointer; else the outer one is the
 //! git object name of the content. Xet hashes are left alone.
 
+mod entry;
+
 use std::fmt;
 use std::io::{BufRead, BufReader};
 
-use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::lfs_pointer::{self, Pointer};
+use self::entry::{ApiEntry, ApiLfs, Content, KeptEntry};
 use super::{Context, ManifestError, ManifestFormat, begins_like_json, subject};
-use crate::claim::{Claim, ClaimSink, Scope, SourceId, Unusable};
-use crate::digest::{Algorithm, Digest, Digests, Hasher, LoopHasher};
+use crate::claim::{Claim, ClaimSink, Scope, SourceId};
+use crate::digest::Digests;
 
 /// The format of file trees of the Hub.
 #[derive(Clone, Copy, Debug)]
@@ -100,45 +101,6 @@ struct Reading<'a> {
     failure: Option<ManifestError>,
 }
 
-/// An entry as the API answers it. Keys that are not used here may hold anything.
-#[derive(Deserialize)]
-struct ApiEntry {
-    #[serde(rename = "type", default)]
-    kind: Value,
-    #[serde(default)]
-    oid: Value,
-    #[serde(default)]
-    size: Value,
-    #[serde(default)]
-    path: Value,
-    #[serde(default)]
-    lfs: Option<ApiLfs>,
-}
-
-/// The LFS part of an [`ApiEntry`].
-#[derive(Deserialize)]
-struct ApiLfs {
-    #[serde(default)]
-    oid: Value,
-    #[serde(default)]
-    size: Value,
-    #[serde(default, rename = "pointerSize")]
-    pointer_size: Value,
-}
-
-/// An entry as `hf download` keeps it.
-#[derive(Deserialize)]
-struct KeptEntry {
-    #[serde(default)]
-    size: Value,
-    #[serde(default)]
-    blob_id: Value,
-    #[serde(default)]
-    lfs_sha256: Value,
-    #[serde(default)]
-    lfs_size: Value,
-}
-
 impl Reading<'_> {
     fn api_entry(&mut self, entry: ApiEntry) -> Result<(), ManifestError> {
         self.ordinal += 1;
@@ -154,26 +116,22 @@ impl Reading<'_> {
         let Some(path) = entry.path.as_str() else {
             return Ok(self.sink.reject(self.ordinal, "it has no path".to_owned())?);
         };
-        let lfs = entry.lfs.map(|lfs| Lfs { oid: lfs.oid, size: lfs.size, pointer_size: lfs.pointer_size });
-        self.file(path, &entry.oid, &entry.size, lfs)
+        self.file(path, &Content { oid: &entry.oid, size: &entry.size, lfs: entry.lfs })
     }
 
     fn kept_entry(&mut self, path: &str, entry: KeptEntry) -> Result<(), ManifestError> {
         self.ordinal += 1;
-        let lfs = (!entry.lfs_sha256.is_null()).then_some(Lfs {
-            oid: entry.lfs_sha256,
-            size: entry.lfs_size,
+        let KeptEntry { size, blob_id, lfs_sha256, lfs_size } = entry;
+        let lfs = (!lfs_sha256.is_null()).then_some(ApiLfs {
+            oid: lfs_sha256,
+            size: lfs_size,
             pointer_size: Value::Null,
         });
-        self.file(path, &entry.blob_id, &entry.size, lfs)
+        self.file(path, &Content { oid: &blob_id, size: &size, lfs })
     }
 
-    fn file(&mut self, path: &str, oid: &Value, size: &Value, lfs: Option<Lfs>) -> Result<(), ManifestError> {
-        let (size, digest) = match lfs {
-            Some(lfs) => (lfs.size.as_u64().or(size.as_u64()), lfs.digest(oid, size)),
-            None => (size.as_u64(), git_blob(oid)),
-        };
-        let (digests, unusable) = match digest {
+    fn file(&mut self, path: &str, content: &Content<'_>) -> Result<(), ManifestError> {
+        let (digests, unusable) = match content.digest() {
             Ok(digest) => (Digests::from_iter([digest]), None),
             Err(why) => (Digests::new(), Some(why)),
         };
@@ -182,62 +140,13 @@ impl Reading<'_> {
             source: self.source,
             line: self.ordinal,
             subject: subject(path.as_bytes()),
-            size,
+            size: content.size(),
             digests,
             unusable,
             interrupted: false,
         })?;
         Ok(())
     }
-}
-
-/// What an entry says about its LFS content.
-struct Lfs {
-    oid: Value,
-    size: Value,
-    pointer_size: Value,
-}
-
-impl Lfs {
-    /// The digest of the content, once the entry agrees with itself: its outer `oid` is the git object name of the
-    /// pointer, and the pointer follows from digest and size.
-    fn digest(&self, blob: &Value, outer_size: &Value) -> Result<Digest, Unusable> {
-        let impossible = |why: &str| Err(Unusable::Impossible(why.to_owned()));
-        let Some(hex) = self.oid.as_str() else { return impossible("its LFS entry has no sha256") };
-        let digest = Digest::from_hex(Algorithm::Sha256, hex.as_bytes())
-            .map_err(|e| Unusable::Impossible(e.to_string()))?;
-        let Some(size) = self.size.as_u64() else { return impossible("its LFS entry has no size") };
-        if outer_size.as_u64().is_some_and(|outer| outer != size) {
-            return impossible("it gives two different sizes");
-        }
-        let Ok(oid) = digest.bytes().try_into() else { return impossible("its sha256 has a wrong length") };
-        let blob = git_blob(blob)?;
-        let pointer = lfs_pointer::canonical(&Pointer { oid, size });
-        // A pointer of another length was written by hand: what its text is cannot be told.
-        let other_text = self.pointer_size.as_u64().is_some_and(|len| len != pointer.len() as u64);
-        if other_text || git_blob_of(pointer.as_bytes()).as_ref() == Some(&blob) {
-            return Ok(digest);
-        }
-        impossible("its git object name is not that of the pointer with its sha256 and size")
-    }
-}
-
-fn git_blob(oid: &Value) -> Result<Digest, Unusable> {
-    let Some(hex) = oid.as_str() else {
-        return Err(Unusable::Impossible("it has no git object name".to_owned()));
-    };
-    Digest::from_hex(Algorithm::GitBlob, hex.as_bytes()).map_err(|e| Unusable::Impossible(e.to_string()))
-}
-
-/// The git object name of a file with this content.
-fn git_blob_of(content: &[u8]) -> Option<Digest> {
-    let mut hasher = LoopHasher::new();
-    let message = crate::digest::MsgId(0);
-    hasher.open(message, crate::digest::DigestSet::of(Algorithm::GitBlob), Some(content.len() as u64));
-    hasher.offer(message, bytes::Bytes::copy_from_slice(content), true);
-    let mut done = crate::digest::Completed::default();
-    hasher.drain(&mut done);
-    done.0.first().and_then(|(_, digests)| digests.of(Algorithm::GitBlob).cloned())
 }
 
 /// One JSON value of the file: a page of the API's answer, or the tree as it is kept on the disk.
@@ -350,6 +259,7 @@ mod tests {
 
     use super::super::testing::{Kept, read};
     use super::*;
+    use crate::claim::Unusable;
     use crate::digest::DigestSet;
 
     /// From the conformance suite `hf-tree/ok`.

@@ -16,7 +16,7 @@ use self::naming::Naming;
 use super::lines::{LONGEST_LINE, Line, Lines};
 use super::{Context, ManifestError, ManifestFormat, begins_like_json, discover, subject};
 use crate::claim::{Claim, ClaimSink, Scope, Unusable};
-use crate::digest::{Algorithm, Digest, Digests};
+use crate::digest::{Algorithm, Digest, DigestParseError, DigestSet, Digests};
 
 /// The format of sums files.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +125,7 @@ impl Reading<'_> {
     }
 
     fn digest(&self, stated: &Stated<'_>) -> (Result<Digest, Unusable>, Option<u64>) {
-        let impossible = |e: crate::digest::DigestParseError| Unusable::Impossible(e.to_string());
+        let impossible = |e: DigestParseError| Unusable::Impossible(e.to_string());
         let digest = match *stated {
             Stated::Tagged(algorithm, hex) => Digest::from_hex(algorithm, hex).map_err(impossible),
             Stated::Untagged(hex) => {
@@ -184,14 +184,21 @@ fn is_sidecar(manifest: &[u8], claimed: &[u8]) -> bool {
     !base.is_empty() && ending.is_some_and(tells)
 }
 
-/// Whether a line of the beginning of a file is a checksum line.
+/// Whether a line of the beginning of a file is beyond doubt a checksum line.
 fn has_checksum_line(head: &[u8]) -> bool {
-    let naming = Naming::new(crate::digest::DigestSet::EMPTY, b"");
+    let naming = Naming::new(DigestSet::EMPTY, b"");
     head.split(|&b| b == b'\n').any(|line| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        !line.starts_with(b"#")
-            && !line.contains(&0)
-            && Splitter::default().split(line, |digits| naming.fits(digits)).is_ok()
+        if line.starts_with(b"#") || line.contains(&0) {
+            return false;
+        }
+        match Splitter::default().split(line, |digits| naming.fits(digits)).map(|line| line.stated) {
+            Ok(Stated::Tagged(..) | Stated::Foreign) => true,
+            Ok(Stated::Untagged(hex)) => naming.fits(hex.len()),
+            // Small numbers are found in any table.
+            Ok(Stated::Cksum(crc, _)) => crc >= 10_000_000,
+            Ok(Stated::Placeholder) | Err(_) => false,
+        }
     })
 }
 
@@ -202,7 +209,6 @@ mod tests {
     use super::super::testing::{Kept, read};
     use super::*;
     use crate::claim::Subject;
-    use crate::digest::DigestSet;
     use crate::locator::UnsafeName;
 
     const SHA256: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
@@ -262,6 +268,7 @@ mod tests {
 
     #[test]
     fn cksum_lines_carry_a_size() {
+        assert!(Sums.recognises(b"x", b"3015617425 6 a\n") && !Sums.recognises(b"x", b"10 6 a\n"));
         let (_, kept) = sums("CKSUMS", "4294967295 0 empty\n3015617425 6 a b.txt\n");
         assert_eq!(kept.paths(), ["empty", "a b.txt"]);
         assert_eq!(kept.claims[1].size, Some(6));

@@ -225,7 +225,8 @@ fn shared_store(repo: &Path) -> Option<PathBuf> {
     (mark == b"1\n").then_some(store)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 

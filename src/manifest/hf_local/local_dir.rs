@@ -32,7 +32,7 @@ pub(super) fn read(
         claims.tree(tree, b"", &mut |path, digests| partials.take_for(path.as_bytes(), digests))?;
     }
     let told_by_tree = tree.as_ref().and(commit.as_ref());
-    records(&download, &mut |path, record| match record {
+    records(&download, |path, record| match record {
         Some(record) if told_by_tree == Some(&record.commit) => Ok(()),
         Some(record) => claims.claim(subject(path), digest_of_etag(&record.etag), false),
         None => claims.reject(format!("the download record of {} has not its three lines", Escaped(path))),
@@ -53,7 +53,7 @@ pub(super) fn read(
 /// Visits the record of each file, by the file's path; `None` for a record that is none.
 fn records(
     download: &Path,
-    visit: &mut dyn FnMut(&[u8], Option<Record>) -> Result<(), ManifestError>,
+    mut visit: impl FnMut(&[u8], Option<Record>) -> Result<(), ManifestError>,
 ) -> Result<(), ManifestError> {
     walk(download, &mut |entry| {
         let Some(path) = entry.below.strip_suffix(b".metadata") else { return Ok(()) };
@@ -82,7 +82,7 @@ impl Survey {
             Ok(())
         })?;
         let mut commits = HashMap::<String, (u64, f64)>::new();
-        records(download, &mut |path, record| {
+        records(download, |path, record| {
             let Some(record) = record else { return Ok(()) };
             partials.meet(path, &record.etag);
             if commits.len() < MOST_COMMITS || commits.contains_key(&record.commit) {

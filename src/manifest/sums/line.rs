@@ -32,6 +32,8 @@ pub(super) enum Stated<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Splitter {
     one_blank: Option<bool>,
+    /// A line with a hexadecimal digest was seen: three words with two numbers are prose from then on.
+    hexadecimal: bool,
 }
 
 const NOT_A_SUM: &str = "it is not a checksum line";
@@ -54,13 +56,17 @@ impl Splitter {
         let field = &line[..end];
         let rest = line.get(end + 1..).unwrap_or_default();
         if is_hex(field) && fits(field.len()) {
+            self.hexadecimal = true;
             let name = self.untagged_name(rest)?;
             return Ok(SumLine { name: unescape(name, escaped)?, stated: Stated::Untagged(field) });
         }
         if let Some((tag, rest)) = split_tag(line) {
+            self.hexadecimal = true;
             return tagged(tag, rest, escaped);
         }
-        if let Some((stated, name)) = cksum(field, rest) {
+        if !self.hexadecimal
+            && let Some((stated, name)) = cksum(field, rest)
+        {
             return Ok(SumLine { name: unescape(name, escaped)?, stated });
         }
         self.misfit(field, rest, escaped)
@@ -298,6 +304,7 @@ mod tests {
         assert_eq!(stated("4294967295 0 empty"), Ok(Stated::Cksum(u32::MAX, 0)));
         assert!(stated("4294967296 0 empty").is_err());
         assert!(stated("12 x y").is_err());
+        assert_eq!(names(&["H  a", "2024 10 30 release"]), [Some("a".into()), None]);
         assert_eq!(stated("deadbeef0  a"), Ok(Stated::Untagged(b"deadbeef0")));
         assert_eq!(stated("TODO  a"), Ok(Stated::Placeholder));
         assert_eq!(stated("<sha256> *a"), Ok(Stated::Placeholder));

@@ -1,0 +1,383 @@
+//! Files that tools keep for themselves beside a dataset: nobody publishes them, and they are no data.
+//!
+//! Such a file is known by its name **and** by its content, down to its last byte wherever it is small enough: a folder
+//! that everybody skips is where something would be hidden. What is not known here is an item like any other. Facts from
+//! huggingface_hub 2.4.0 (`_local_folder.py`, `_tree_cache.py`, `file_download.py`) and git 2.47 (`gitrepository-layout`).
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use serde::{Deserialize, Deserializer, de};
+use sha1::{Digest, Sha1};
+
+use super::hf_local::record::{Record, is_commit};
+
+/// The longest tree of a commit: some 300 bytes for each of a million files.
+const LONGEST_TREE: u64 = 512 << 20;
+/// The longest text of git that is looked at.
+const LONGEST_TEXT: usize = 8 << 10;
+/// The most bytes that a loose git object may inflate to: it is checked whole, so it must fit into memory.
+const LARGEST_OBJECT: u64 = 4 << 20;
+
+/// Whether the file at `path` below the root, `len` bytes long and beginning with `head` (up to 64 KiB of it), is the
+/// bookkeeping of a format or of git.
+pub fn is_bookkeeping(path: &[u8], head: &[u8], len: u64) -> bool {
+    if (head.len() as u64) > len {
+        return false;
+    }
+    let parts: Vec<&[u8]> = path.split(|&b| b == b'/').collect();
+    // Of all but trees the whole content must be at hand.
+    let whole = (head.len() as u64 == len).then_some(head);
+    match parts.as_slice() {
+        [b".cache", b"huggingface", rest @ ..] => is_of_local_dir(rest, head, len, whole),
+        [b"trees", name] => is_tree(name, head, len),
+        [b"refs", _, ..] => whole.is_some_and(is_object_name),
+        [b".no_exist", commit, _, ..] => is_commit(commit) && len == 0,
+        [b"blobs", name] => name.ends_with(b".lock") && len == 0,
+        [b".git", rest @ ..] => whole.is_some_and(|content| is_of_git(rest, content)),
+        _ => false,
+    }
+}
+
+/// Whether the file at `path` below the root is what a download of the Hub did not finish. Such a file may hold anything:
+/// it is no bookkeeping, but it needs no claim of its own where one says that the download was interrupted.
+pub fn is_partial_download(path: &[u8]) -> bool {
+    let place = path.starts_with(b".cache/huggingface/download/") || path.starts_with(b"blobs/");
+    place && path.ends_with(b".incomplete")
+}
+
+/// Files below `.cache/huggingface`.
+fn is_of_local_dir(parts: &[&[u8]], head: &[u8], len: u64, whole: Option<&[u8]>) -> bool {
+    match parts {
+        [b".gitignore"] => whole.is_some_and(|content| content.trim_ascii_end() == b"*" && len <= 2),
+        [b"CACHEDIR.TAG"] => whole.is_some_and(is_cachedir_tag),
+        [b"trees", name] => is_tree(name, head, len),
+        [.., name] if name.ends_with(b".lock") => len == 0,
+        [b"download", .., name] if name.ends_with(b".metadata") => {
+            whole.is_some_and(|content| Record::parse(content).is_some())
+        }
+        [b"upload", .., name] if name.ends_with(b".metadata") => whole.is_some_and(is_upload_record),
+        _ => false,
+    }
+}
+
+/// A cache directory tag (bford.info/cachedir): its signature, then comments.
+fn is_cachedir_tag(content: &[u8]) -> bool {
+    const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+    let rest = match content.strip_prefix(SIGNATURE) {
+        Some(rest) if content.len() <= 512 && (rest.is_empty() || rest.starts_with(b"\n")) => rest,
+        _ => return false,
+    };
+    is_text(rest) && lines(rest).all(|line| line.is_empty() || line.starts_with(b"#"))
+}
+
+/// What `hf upload-large-folder` keeps: time, size, flag, SHA-256, mode, object name, and two flags; the third to the
+/// sixth line may be empty.
+fn is_upload_record(content: &[u8]) -> bool {
+    let digits = |line: &[u8]| !line.is_empty() && line.iter().all(u8::is_ascii_digit);
+    let time = |line: &[u8]| !line.is_empty() && line.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+    let flag = |line: &[u8]| matches!(line, b"0" | b"1");
+    let lines: Vec<&[u8]> = match content.strip_suffix(b"\n") {
+        Some(lines) if content.len() <= 512 => lines.split(|&b| b == b'\n').collect(),
+        _ => return false,
+    };
+    let [stamp, size, ignored, sha256, mode, oid, uploaded, committed] = lines.as_slice() else {
+        return false;
+    };
+    time(stamp)
+        && digits(size)
+        && (ignored.is_empty() || flag(ignored))
+        && (sha256.is_empty() || is_lower_hex(sha256, 64))
+        && matches!(*mode, b"" | b"regular" | b"lfs")
+        && (oid.is_empty() || is_lower_hex(oid, 40) || is_lower_hex(oid, 64))
+        && flag(uploaded)
+        && flag(committed)
+}
+
+/// `COMMIT.json` that is a tree as `hf download` keeps it, as far as `head` goes.
+fn is_tree(name: &[u8], head: &[u8], len: u64) -> bool {
+    if len > LONGEST_TREE || !name.strip_suffix(b".json").is_some_and(is_commit) {
+        return false;
+    }
+    // The version comes first, so that it is seen even where the rest is cut off.
+    let compact: Vec<u8> = head.iter().copied().filter(|b| !b.is_ascii_whitespace()).take(30).collect();
+    if !compact.starts_with(b"{\"format_version\":1,\"files\":{") {
+        return false;
+    }
+    match serde_json::from_slice::<Tree>(head) {
+        Ok(_) => head.len() as u64 == len,
+        Err(e) => e.is_eof() && (head.len() as u64) < len,
+    }
+}
+
+/// The shape of a tree, and nothing beside it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only whether it parses is asked")]
+struct Tree {
+    format_version: u64,
+    files: BTreeMap<String, TreeEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only whether it parses is asked")]
+struct TreeEntry {
+    size: u64,
+    blob_id: HexDigits,
+    lfs_sha256: Option<HexDigits>,
+    lfs_size: Option<u64>,
+    xet_hash: Option<HexDigits>,
+}
+
+/// A string of 40 or 64 hexadecimal digits.
+struct HexDigits;
+
+impl<'de> Deserialize<'de> for HexDigits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let fits = is_lower_hex(text.as_bytes(), 40) || is_lower_hex(text.as_bytes(), 64);
+        if fits { Ok(HexDigits) } else { Err(de::Error::custom("no object name")) }
+    }
+}
+
+/// Files below `.git`: its texts of a fixed form, names of objects, and loose objects that have the name of their content.
+/// Packs, indexes over 64 KiB and LFS objects are not known: nothing short of reading them whole tells what they hold.
+fn is_of_git(parts: &[&[u8]], content: &[u8]) -> bool {
+    match parts {
+        [b"HEAD"] => is_object_name(content) || is_branch(content),
+        [b"ORIG_HEAD"] | [b"refs", _, ..] => is_object_name(content) || is_branch(content),
+        [b"description"] => {
+            content == b"Unnamed repository; edit this file 'description' to name the repository.\n"
+        }
+        [b"config"] => content.len() <= LONGEST_TEXT && is_text(content) && lines(content).all(is_setting),
+        [b"info", b"exclude"] => {
+            content.len() <= LONGEST_TEXT
+                && is_text(content)
+                && lines(content).all(|line| line.is_empty() || line.starts_with(b"#"))
+        }
+        [b"packed-refs"] => is_text(content) && lines(content).all(is_packed_ref),
+        [b"hooks", name] => is_sample_hook(name, content),
+        [b"index"] => content.starts_with(b"DIRC\0\0\0") && ends_with_its_sha1(content),
+        [b"objects", folder, rest] => is_loose_object(&[*folder, *rest].concat(), content),
+        _ => false,
+    }
+}
+
+/// A line with the name of an object.
+fn is_object_name(content: &[u8]) -> bool {
+    let name = content.strip_suffix(b"\n").unwrap_or(content);
+    is_lower_hex(name, 40) || is_lower_hex(name, 64)
+}
+
+/// `ref: refs/heads/NAME`.
+fn is_branch(content: &[u8]) -> bool {
+    let name = content.strip_prefix(b"ref: refs/").and_then(|name| name.strip_suffix(b"\n"));
+    name.is_some_and(|name| name.len() <= 256 && name.iter().all(u8::is_ascii_graphic))
+}
+
+/// A line of git's configuration: empty, a comment, a section or `key = value`.
+fn is_setting(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    match line.first() {
+        None | Some(b'#' | b';') => true,
+        Some(b'[') => line.ends_with(b"]"),
+        Some(first) => first.is_ascii_alphabetic() && line.contains(&b'='),
+    }
+}
+
+/// `OBJECT NAME`, `^OBJECT` or a comment.
+fn is_packed_ref(line: &[u8]) -> bool {
+    match line {
+        [] | [b'#', ..] => true,
+        [b'^', object @ ..] => is_object_name(object),
+        _ => {
+            line.get(..40).is_some_and(is_object_name)
+                && line.get(40..46) == Some(b" refs/")
+                && line.iter().skip(41).all(u8::is_ascii_graphic)
+        }
+    }
+}
+
+/// One of the samples that `git init` copies.
+fn is_sample_hook(name: &[u8], content: &[u8]) -> bool {
+    const HOOKS: [&[u8]; 14] = [
+        b"applypatch-msg",
+        b"commit-msg",
+        b"fsmonitor-watchman",
+        b"post-update",
+        b"pre-applypatch",
+        b"pre-commit",
+        b"pre-merge-commit",
+        b"pre-push",
+        b"pre-rebase",
+        b"pre-receive",
+        b"prepare-commit-msg",
+        b"push-to-checkout",
+        b"sendemail-validate",
+        b"update",
+    ];
+    name.strip_suffix(b".sample").is_some_and(|hook| HOOKS.contains(&hook))
+        && content.len() <= LONGEST_TEXT
+        && content.starts_with(b"#!/")
+        && is_text(content)
+}
+
+/// A zlib stream of `KIND LENGTH\0` and the content, whose SHA-1 is the file's name, with nothing after it.
+fn is_loose_object(name: &[u8], content: &[u8]) -> bool {
+    if !is_lower_hex(name, 40) {
+        return false;
+    }
+    let mut inflate = flate2::bufread::ZlibDecoder::new(content);
+    let mut object = Vec::new();
+    let inflated = inflate.by_ref().take(LARGEST_OBJECT + 1).read_to_end(&mut object);
+    let kinds: [&[u8]; 4] = [b"blob ", b"tree ", b"commit ", b"tag "];
+    inflated.is_ok()
+        && object.len() as u64 <= LARGEST_OBJECT
+        && inflate.total_in() == content.len() as u64
+        && kinds.iter().any(|kind| object.starts_with(kind))
+        && hex::encode(Sha1::digest(&object)).as_bytes() == name
+}
+
+fn ends_with_its_sha1(content: &[u8]) -> bool {
+    content.split_last_chunk::<20>().is_some_and(|(rest, sum)| Sha1::digest(rest).as_slice() == sum)
+}
+
+fn is_lower_hex(text: &[u8], digits: usize) -> bool {
+    text.len() == digits && text.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether this is UTF-8 text without control characters other than line ends and tabs.
+fn is_text(content: &[u8]) -> bool {
+    let plain = |c: char| matches!(c, '\n' | '\r' | '\t') || !c.is_control();
+    std::str::from_utf8(content).is_ok_and(|text| text.chars().all(plain))
+}
+
+fn lines(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+    content.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const COMMIT: &str = "11c5a3d5811f50298f278a704980280950aedb10";
+    const BLOB: &str = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
+
+    fn is(path: &str, content: &[u8]) -> bool {
+        is_bookkeeping(path.as_bytes(), content, content.len() as u64)
+    }
+
+    fn tree() -> String {
+        format!(
+            "{{\n \"format_version\": 1,\n \"files\": {{\"a\": {{\"size\": 0, \"blob_id\": \"{BLOB}\"}}}}}}"
+        )
+    }
+
+    #[test]
+    fn files_of_the_hub_are_known_by_name_and_content() {
+        let record = format!("{COMMIT}\n{BLOB}\n1712656091.1\n");
+        let tag = "Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag\n";
+        let upload = format!("1712656091.1\n5\n0\n\nregular\n{BLOB}\n1\n0\n");
+        let home = ".cache/huggingface";
+        for (path, content) in [
+            (format!("{home}/.gitignore"), "*"),
+            (format!("{home}/.gitignore.lock"), ""),
+            (format!("{home}/CACHEDIR.TAG"), tag),
+            (format!("{home}/download/d/a.metadata"), &record),
+            (format!("{home}/download/d/a.lock"), ""),
+            (format!("{home}/upload/d/a.metadata"), &upload),
+            (format!("{home}/trees/{COMMIT}.json"), &tree()),
+            (format!("trees/{COMMIT}.json"), &tree()),
+            ("refs/main".to_owned(), COMMIT),
+            (format!(".no_exist/{COMMIT}/config.json"), ""),
+        ] {
+            assert!(is(&path, content.as_bytes()), "{path}");
+            assert!(!is(&path, format!("{content}\x01hidden").as_bytes()), "{path} with more in it");
+            assert!(!is(&format!("sub/{path}"), content.as_bytes()), "{path} elsewhere");
+            assert!(!is_bookkeeping(path.as_bytes(), content.as_bytes(), 1 << 40), "{path} of a terabyte");
+        }
+        for (path, content) in [
+            (format!("{home}/download/x.metadata"), "m"),
+            (format!("{home}/download/x.jpg"), ""),
+            (format!("{home}/trees/main.json"), &tree()),
+            (format!("{home}/.gitignore"), ""),
+            (".gitattributes".to_owned(), "* text\n"),
+        ] {
+            assert!(!is(&path, content.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_long_tree_is_known_by_its_beginning() {
+        let path = format!("trees/{COMMIT}.json");
+        let whole = tree();
+        for cut in 60..whole.len() {
+            assert!(is_bookkeeping(path.as_bytes(), &whole.as_bytes()[..cut], 100_000), "cut at {cut}");
+            assert!(!is(&path, &whole.as_bytes()[..cut]), "a whole file must not end at {cut}");
+        }
+        let other = whole.replace("\"size\"", "\"note\": \"hidden\", \"size\"");
+        assert!(!is_bookkeeping(path.as_bytes(), other.as_bytes(), 100_000));
+        assert!(!is(&path, whole.replace(": 1,", ": 2,").as_bytes()));
+    }
+
+    #[test]
+    fn files_of_git_are_known_by_name_and_content() {
+        let mut loose = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        loose.write_all(b"blob 0\0").unwrap();
+        let loose = loose.finish().unwrap();
+        let path = format!(".git/objects/{}/{}", &BLOB[..2], &BLOB[2..]);
+        assert!(is(&path, &loose));
+        assert!(!is(&path, &[loose.as_slice(), b"hidden"].concat()));
+        assert!(!is(&path.replace("391", "392"), &loose));
+
+        let mut index = b"DIRC\0\0\0\x02\0\0\0\0".to_vec();
+        index.extend_from_slice(&Sha1::digest(&index));
+        assert!(is(".git/index", &index));
+        assert!(!is(".git/index", &[index.as_slice(), b"hidden"].concat()));
+
+        let name = format!("{BLOB}\n");
+        let packed = format!("# pack-refs with: peeled\n{BLOB} refs/heads/main\n^{BLOB}\n");
+        for (path, content) in [
+            ("HEAD", "ref: refs/heads/main\n"),
+            ("HEAD", &name),
+            ("refs/heads/main", &name),
+            ("packed-refs", &packed),
+            ("config", "[core]\n\tbare = false\n"),
+            ("info/exclude", "# git ls-files\n"),
+            ("hooks/pre-push.sample", "#!/bin/sh\nexit 0\n"),
+        ] {
+            assert!(is(&format!(".git/{path}"), content.as_bytes()), "{path}");
+            assert!(!is(&format!(".git/{path}"), format!("{content}\x01hidden").as_bytes()), "{path}");
+        }
+        for (path, content) in
+            [("hooks/pre-push", "#!/bin/sh\n"), ("hidden.jpg", ""), ("objects/pack/pack-1.pack", "PACK")]
+        {
+            assert!(!is(&format!(".git/{path}"), content.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn unfinished_downloads_are_told_by_place_and_ending() {
+        assert!(is_partial_download(b".cache/huggingface/download/d/k.e.incomplete"));
+        assert!(is_partial_download(b"blobs/e.incomplete"));
+        assert!(!is_partial_download(b"data/e.incomplete"));
+        assert!(!is(".cache/huggingface/download/d/k.e.incomplete", b""));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_looked_at_without_panic(content: Vec<u8>, len: u64, at in 0usize..9) {
+            let tree = format!("trees/{COMMIT}.json");
+            let paths = [
+                ".git/config", ".git/index", ".git/objects/aa/bb", ".git/packed-refs", "refs/x", "", &tree,
+                ".cache/huggingface/CACHEDIR.TAG", ".cache/huggingface/download/x.metadata",
+            ];
+            is_bookkeeping(paths[at].as_bytes(), &content, len);
+        }
+    }
+}
