@@ -29,7 +29,8 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn the_checked_in_demo_is_what_its_program_writes() {
     let written = tempfile::tempdir().unwrap();
     make_demo::write_demo(written.path()).unwrap();
-    let (written, kept) = (tree(written.path()), tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo")));
+    let (written, kept) =
+        (tree(written.path()), tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo")));
     assert!(written == kept, "run `cargo run --example make_demo` and commit what it writes");
     assert!(kept.values().map(Vec::len).sum::<usize>() < 1 << 20);
 }
@@ -37,7 +38,8 @@ fn the_checked_in_demo_is_what_its_program_writes() {
 #[test]
 fn the_readmes_first_command_shows_every_finding() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let command = readme.lines().find_map(|line| line.trim().strip_prefix("cargo run --release -- ")).unwrap();
+    let command =
+        readme.lines().find_map(|line| line.trim().strip_prefix("cargo run --release -- ")).unwrap();
     let run = |extra: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_shardproof"))
             .args(command.split_whitespace())
@@ -68,7 +70,9 @@ fn the_readmes_first_command_shows_every_finding() {
         assert!(text.contains(code), "the human report does not show {code}");
         assert_eq!(report["counts"][code], n, "{code}: {}", report["counts"]);
     }
-    let listed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo/known-bad.txt")).unwrap();
+    let listed =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo/known-bad.txt"))
+            .unwrap();
     let digest = listed.lines().last().unwrap();
     assert!(!text.contains(digest) && !String::from_utf8_lossy(&json.stdout).contains(digest));
 }

@@ -65,11 +65,8 @@ fn files() -> Vec<(PathBuf, String, String)> {
 
 /// The rooms that a source text imports: every `crate::room` or `shardproof::room`, comments left out.
 fn imports(text: &str) -> BTreeSet<String> {
-    let code: String = text
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or(""))
-        .collect::<Vec<_>>()
-        .join("\n");
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
     let mut rooms = BTreeSet::new();
     for prefix in ["crate::", "shardproof::"] {
         for (at, _) in code.match_indices(prefix) {
@@ -115,7 +112,8 @@ fn imports_run_downward_only() {
 fn unsafe_code_lives_in_kernels_alone() {
     for (path, room, text) in files() {
         let code = text.lines().map(|l| l.split("//").next().unwrap_or(""));
-        let found = code.into_iter().any(|line| line.contains("unsafe ") || line.contains("allow(unsafe_code"));
+        let found =
+            code.into_iter().any(|line| line.contains("unsafe ") || line.contains("allow(unsafe_code"));
         assert!(
             !found || room == "digest" || room == "perceptual",
             "src/{} has unsafe code outside the kernels",
@@ -131,7 +129,8 @@ fn every_finding_is_documented_and_every_heading_is_a_finding() {
         .lines()
         .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`').map(str::to_string))
         .collect();
-    let codes: BTreeSet<String> = shardproof::finding::Code::ALL.iter().map(|c| c.name().to_string()).collect();
+    let codes: BTreeSet<String> =
+        shardproof::finding::Code::ALL.iter().map(|c| c.name().to_string()).collect();
     assert_eq!(headings, codes);
 }
 

@@ -61,7 +61,7 @@ pub enum FoundKind {
 /// Where a root does not exist, or scratch files fail.
 pub fn list(
     options: &AuditOptions,
-    stores: &[Option<PathBuf>],
+    stores: &[Vec<PathBuf>],
     discovering: bool,
     scratch: &Scratch,
 ) -> Result<Listing> {
@@ -81,7 +81,7 @@ pub fn list(
             .map_err(|cause| Error::Unreadable { role: "dataset", path: folder.clone(), cause })?;
         let walking = WalkOptions {
             follow_links: options.follow_links,
-            store: stores.get(usize::from(root)).cloned().flatten(),
+            stores: stores.get(usize::from(root)).cloned().unwrap_or_default(),
             shuffle: options.shuffle,
         };
         let mut failed = None;

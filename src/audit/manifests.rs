@@ -125,7 +125,7 @@ pub fn load(
             options,
             source,
             base: Base::default(),
-            claims: &mut claims,
+            claims: Spool::new(scratch),
             balance,
             findings,
             report: SourceReport::new("manifest", name),
@@ -138,6 +138,9 @@ pub fn load(
         };
         let scope = result?.map(|scope| loader.scope(scope));
         if let Some(scope) = scope {
+            // Only now: what a manifest said before it turned out to be broken is not held against the data.
+            loader.balance.claims_in += loader.claims.len();
+            claims.absorb(loader.claims)?;
             loader.report.scope = Some(scope.name());
             loaded.3 |= scope == Scope::Unknown;
             loaded.1.push(scope);
@@ -161,7 +164,7 @@ struct Loader<'a> {
     options: &'a AuditOptions,
     source: SourceId,
     base: Base,
-    claims: &'a mut Spool<Claim>,
+    claims: Spool<Claim>,
     balance: &'a mut Balance,
     findings: &'a mut dyn FindingSink,
     report: SourceReport,
@@ -374,7 +377,6 @@ impl ClaimSink for Loader<'_> {
             return Ok(());
         }
         self.report.entries += 1;
-        self.balance.claims_in += 1;
         if let Some(required) = self.options.require
             && claim.unusable.is_none()
             && claim.digests.strongest().is_none_or(|d| d.algorithm().strength() < required.strength())

@@ -315,7 +315,9 @@ impl Planning<'_> {
     }
 
     fn is_exempt(&self, found: &Found, stamp: &Stamp) -> bool {
+        // What a download left unfinished is told by the claim that says so.
         self.own_files.contains(&stamp.inode)
+            || bookkeeping::is_partial_download(&found.path)
             || (may_be_bookkeeping(&found.path)
                 && read_head(&join(&self.options.roots[usize::from(found.root)], &found.path))
                     .is_some_and(|head| bookkeeping::is_bookkeeping(&found.path, &head, stamp.size)))

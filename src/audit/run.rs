@@ -52,7 +52,8 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     progress.stage("listing");
     let discovering = options.mode.verifies() && options.manifests.is_empty();
     let layouts = layouts(options);
-    let stores: Vec<Option<PathBuf>> = layouts.iter().map(|l| l.as_ref().and_then(store_of)).collect();
+    let stores: Vec<Vec<PathBuf>> =
+        layouts.iter().map(|l| l.as_ref().map(hf_local::Layout::stores).unwrap_or_default()).collect();
     let listing = listing::list(options, &stores, discovering, &scratch)?;
     let layouts = if discovering { layouts } else { layouts.iter().map(|_| None).collect() };
     let planned = manifests::choose(options, layouts, &listing)?;
@@ -206,14 +207,6 @@ fn scratch(options: &AuditOptions) -> Result<Scratch> {
 
 fn layouts(options: &AuditOptions) -> Vec<Option<hf_local::Layout>> {
     options.roots.iter().map(|root| hf_local::detect(root)).collect()
-}
-
-/// The folder outside a snapshot that its links lead into.
-fn store_of(layout: &hf_local::Layout) -> Option<PathBuf> {
-    match layout {
-        hf_local::Layout::CacheSnapshot { repo, .. } => Some(repo.join("blobs")),
-        hf_local::Layout::CacheRepo { .. } | hf_local::Layout::LocalDir { .. } => None,
-    }
 }
 
 fn nothing_to_check_against(options: &AuditOptions) -> Error {

@@ -102,10 +102,27 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         let value = u32::try_from(value).map_err(too_long)?;
         self.held.index.push(Span { start, key, value });
         self.len += 1;
+        self.spill_past_budget()
+    }
+
+    fn spill_past_budget(&mut self) -> Result<()> {
         if self.held.bytes.len() + self.held.index.len() * size_of::<Span>() >= self.scratch.budget {
             self.spill()?;
         }
         Ok(())
+    }
+
+    /// Takes all records of another spool.
+    ///
+    /// # Errors
+    /// Where a run could not be written.
+    pub fn absorb(&mut self, mut other: Spool<T>) -> Result<()> {
+        self.runs.append(&mut other.runs);
+        let shift = self.held.bytes.len();
+        self.held.bytes.append(&mut other.held.bytes);
+        self.held.index.extend(other.held.index.iter().map(|s| Span { start: s.start + shift, ..*s }));
+        self.len += other.len;
+        self.spill_past_budget()
     }
 
     /// Number of records so far.

@@ -41,6 +41,20 @@ pub enum Layout {
     },
 }
 
+impl Layout {
+    /// Folders outside the dataset that its links may lead into: the blobs of the repository, and the store that
+    /// repositories of one cache share.
+    pub fn stores(&self) -> Vec<PathBuf> {
+        match self {
+            Layout::LocalDir { .. } => Vec::new(),
+            Layout::CacheRepo { root } => cache::shared_store(root).into_iter().collect(),
+            Layout::CacheSnapshot { repo, .. } => {
+                std::iter::once(repo.join("blobs")).chain(cache::shared_store(repo)).collect()
+            }
+        }
+    }
+}
+
 /// What a layout turned out to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {

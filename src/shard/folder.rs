@@ -50,8 +50,8 @@ pub enum What {
 pub struct WalkOptions {
     /// Follow links wherever they lead.
     pub follow_links: bool,
-    /// A folder outside the root that links may lead into.
-    pub store: Option<PathBuf>,
+    /// Folders outside the root that links may lead into.
+    pub stores: Vec<PathBuf>,
     /// Visit directory entries in this pseudo-random order; for tests that prove the order does not matter.
     pub shuffle: Option<u64>,
 }
@@ -75,14 +75,14 @@ pub fn walk(root: &Path, options: &WalkOptions, visit: &mut dyn FnMut(Listed) ->
             return;
         }
     }
-    let store = options.store.as_ref().and_then(|s| fs::canonicalize(s).ok());
-    let mut walk = Walk { real, store, options, entered: HashMap::new(), ancestors: Vec::new(), visit };
+    let stores = options.stores.iter().filter_map(|s| fs::canonicalize(s).ok()).collect();
+    let mut walk = Walk { real, stores, options, entered: HashMap::new(), ancestors: Vec::new(), visit };
     walk.directory(root, &[]);
 }
 
 struct Walk<'a> {
     real: PathBuf,
-    store: Option<PathBuf>,
+    stores: Vec<PathBuf>,
     options: &'a WalkOptions,
     /// How often each directory was entered through a link.
     entered: HashMap<(u64, u64), u32>,
@@ -163,8 +163,7 @@ impl Walk<'_> {
         let Ok(target) = fs::canonicalize(link) else {
             return Followed::Not("its target does not exist");
         };
-        let inside =
-            target.starts_with(&self.real) || self.store.as_ref().is_some_and(|s| target.starts_with(s));
+        let inside = target.starts_with(&self.real) || self.stores.iter().any(|s| target.starts_with(s));
         if !inside && !self.options.follow_links {
             return Followed::Not("it leads out of the dataset; --follow-links reads it");
         }

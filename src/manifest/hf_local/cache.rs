@@ -219,7 +219,7 @@ fn commit_of_ref(repo: &Path, name: &str) -> Option<String> {
 
 /// The store of blobs beside the repositories of a cache, if there is one (huggingface_hub 2.4.0,
 /// `utils/_shared_blobs.py`): it has a mark that says its version.
-fn shared_store(repo: &Path) -> Option<PathBuf> {
+pub(super) fn shared_store(repo: &Path) -> Option<PathBuf> {
     let store = repo.parent()?.join("blobs");
     let mark = read_small(&store.join(".huggingface-shared-blobs"), 8).ok()??;
     (mark == b"1\n").then_some(store)
