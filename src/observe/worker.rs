@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::digest::{Completed, DigestSet, Digests, Hasher, MsgId, Offer};
 use crate::error::Result;
 use crate::finding::Code;
-use crate::locator::Locator;
+use crate::locator::{ItemPath, Locator, is_format_control};
 use crate::manifest::lfs_pointer;
 use crate::observation::{End, Kind, Observation, PointerSeen, RegionClass, State, Unread};
 use crate::plan::{Inside, ShardPlan};
@@ -211,7 +211,7 @@ impl Worker<'_> {
         };
         match step {
             Step::Open { item, parent, kind, name, offset, len, hidden } => {
-                self.open(file, item, parent, kind, name, offset, len, hidden);
+                self.open(file, item, parent, kind, name, offset, len, hidden)?;
             }
             Step::Data { item, bytes } => self.data(file, item, bytes),
             Step::Close { item, end } => self.close(file, item, end)?,
@@ -250,11 +250,26 @@ impl Worker<'_> {
         offset: u64,
         len: Option<u64>,
         hidden: bool,
-    ) {
+    ) -> Result<()> {
         let mut locator = Locator::file(Some(file.root), file.path.clone());
         let mut in_stream = false;
         match kind {
-            Kind::Member => locator.member = vec![name],
+            Kind::Member => {
+                let refused = match ItemPath::parse(&name) {
+                    Ok(path) => {
+                        locator.member = vec![path.into_bytes()];
+                        None
+                    }
+                    Err(why) => {
+                        locator.member = vec![name];
+                        Some(why)
+                    }
+                };
+                if let Some(why) = refused.filter(|_| !hidden) {
+                    let detail = format!("an entry whose name is refused: {why}");
+                    self.observer.fault(locator.clone(), Code::UnsafeName, detail)?;
+                }
+            }
             Kind::Region => {
                 locator.offset = Some(offset);
                 in_stream = parent
@@ -288,6 +303,17 @@ impl Worker<'_> {
         }
         let entry = Item { observation, parent, message, closed: false, hashed, head: Vec::new() };
         file.items.insert(item, entry);
+        let named = match kind {
+            Kind::File => file.path.as_slice(),
+            Kind::Member => file.items[&item].observation.locator.member[0].as_slice(),
+            Kind::Stream | Kind::Cell | Kind::Region => return Ok(()),
+        };
+        if !hidden && is_odd(named) {
+            let locator = file.items[&item].observation.locator.clone();
+            let detail = "its name has characters that hide or reorder text; they are shown escaped".to_string();
+            self.observer.fault(locator, Code::OddName, detail)?;
+        }
+        Ok(())
     }
 
     fn announce(&mut self, file: u64, item: ItemId, wanted: DigestSet, len: Option<u64>) -> MsgId {
@@ -436,4 +462,9 @@ impl Active {
     fn is_finished(&self) -> bool {
         self.done && self.refused.is_none() && self.items.is_empty()
     }
+}
+
+/// Whether a name has control characters or characters that hide or reorder text.
+fn is_odd(name: &[u8]) -> bool {
+    name.utf8_chunks().any(|chunk| chunk.valid().chars().any(|c| c.is_control() || is_format_control(c)))
 }

@@ -1,0 +1,112 @@
+//! What several suites need: where the shared material lies, and a plain observer.
+#![allow(dead_code, reason = "each suite uses a part")]
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use shardproof::audit::{AuditOptions, Mode, Report, Silent, SourceSpec, audit};
+use shardproof::digest::{DigestSet, LoopHasher};
+use shardproof::error::Result;
+use shardproof::finding::Code;
+use shardproof::locator::Locator;
+use shardproof::observation::Observation;
+use shardproof::observe::{Job, Jobs, Observer, work};
+use shardproof::plan::{Inside, ShardPlan};
+use shardproof::source::Source;
+
+/// A folder of other people's suites and data; `SHARDPROOF_SHARED` says where they lie.
+pub fn shared(below: &str) -> PathBuf {
+    let root = std::env::var_os("SHARDPROOF_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let path = root.join(below);
+    assert!(path.exists(), "{} is needed for this test; set SHARDPROOF_SHARED", path.display());
+    path
+}
+
+/// Options for verifying a folder against one manifest.
+pub fn verifying(dataset: &Path, manifest: &Path) -> AuditOptions {
+    let mut options = AuditOptions::new(Mode::Verify, vec![dataset.to_path_buf()]);
+    options.manifests = vec![SourceSpec { format: None, path: manifest.to_path_buf() }];
+    options.threads = 2;
+    options
+}
+
+/// Runs an audit that must be possible.
+pub fn run(options: &AuditOptions) -> Report {
+    let report = try_run(options).expect("the run is possible");
+    assert_eq!(report.coverage.broken, Vec::<String>::new(), "the books do not balance");
+    report
+}
+
+/// Runs an audit.
+pub fn try_run(options: &AuditOptions) -> Result<Report> {
+    audit(options, &Silent, &AtomicBool::new(false))
+}
+
+/// How often a code was found.
+pub fn count(report: &Report, code: Code) -> u64 {
+    report.counts.get(&code).copied().unwrap_or(0)
+}
+
+/// Findings as `code shard[ member…]`, sorted.
+pub fn told(report: &Report) -> Vec<String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut all: Vec<String> = report
+        .findings()
+        .map(|finding| {
+            let finding = finding.expect("findings can be read back");
+            let place = finding.locator.map(|l| {
+                let members: String = l.member.iter().map(|m| format!(" {}", text(m))).collect();
+                format!("{}{members}", text(&l.shard))
+            });
+            format!("{} {}", finding.code, place.unwrap_or_default())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// Everything that is observed of one source when all of it is asked for.
+pub struct Scan {
+    /// Items in the order in which they ended.
+    pub observations: Vec<Observation>,
+    /// What was wrong.
+    pub faults: Vec<(Locator, Code, String)>,
+}
+
+/// Reads one source with a plan.
+pub fn scan(source: Arc<dyn Source>, name: &str, digests: DigestSet) -> Scan {
+    let plan = ShardPlan { file: digests, inside: Inside::Open, stream: digests, samples: digests };
+    let stamp = source.stamp().expect("the source has a stamp");
+    let job = Job { root: 0, path: name.as_bytes().to_vec(), plan, exempt: false, stamp, source: Ok(source) };
+    let mut kept = Scan { observations: Vec::new(), faults: Vec::new() };
+    work(&One(Mutex::new(Some(job))), &mut LoopHasher::new(), &mut kept).expect("observing never fails in memory");
+    kept
+}
+
+struct One(Mutex<Option<Job>>);
+
+impl Jobs for One {
+    fn next(&self) -> Result<Option<Job>> {
+        Ok(self.0.lock().expect("no test panics while it holds the job").take())
+    }
+}
+
+impl Observer for Scan {
+    fn observation(&mut self, observation: Observation) -> Result<()> {
+        self.observations.push(observation);
+        Ok(())
+    }
+
+    fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()> {
+        self.faults.push((locator, code, detail));
+        Ok(())
+    }
+
+    fn read(&mut self, _: u64) {}
+
+    fn stopped(&self) -> bool {
+        false
+    }
+}
