@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::Code;
 use crate::plan::ShardPlan;
+pub use crate::source::RegionClass;
 use crate::source::{Pool, Source};
 
 /// Names an item within one cursor. The file itself is [`ItemId::FILE`]; the others count up in the order of `Open`.
@@ -110,56 +111,6 @@ pub enum End {
     Truncated,
     /// Its bytes cannot be trusted or could not be had: a failed check sum, a decoder's error, a read error.
     Damaged,
-}
-
-/// What bytes of a layer are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum RegionClass {
-    /// Content of an item or of the next layer.
-    Payload,
-    /// Headers, trailers, directories.
-    Structure,
-    /// Padding, all zero.
-    ZeroPad,
-    /// Padding that is not zero.
-    NonzeroPad,
-    /// Bytes inside the format's frame that no reader shows: data of a directory entry, an extra field.
-    Dead,
-    /// Bytes after the format's end.
-    Trailing,
-    /// Bytes that another entry has claimed already.
-    Shadowed,
-    /// Bytes that could not be interpreted.
-    Opaque,
-}
-
-impl RegionClass {
-    /// Whether the bytes are content that no reader shows: hashed, looked up, and `undisclosed` where nothing covers
-    /// them.
-    pub fn is_hidden(self) -> bool {
-        matches!(
-            self,
-            RegionClass::NonzeroPad
-                | RegionClass::Dead
-                | RegionClass::Trailing
-                | RegionClass::Shadowed
-                | RegionClass::Opaque
-        )
-    }
-
-    /// The word in reports and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            RegionClass::Payload => "payload",
-            RegionClass::Structure => "structure",
-            RegionClass::ZeroPad => "zero-pad",
-            RegionClass::NonzeroPad => "nonzero-pad",
-            RegionClass::Dead => "dead",
-            RegionClass::Trailing => "trailing",
-            RegionClass::Shadowed => "shadowed",
-            RegionClass::Opaque => "opaque",
-        }
-    }
 }
 
 /// Something wrong with a file, told as a finding.

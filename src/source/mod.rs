@@ -1,11 +1,16 @@
 //! Where bytes come from: positional reads, the blocks they are read into, and decoders of compressed streams.
 
 mod block;
+pub mod decoder;
 pub mod file;
+pub mod gzip;
 mod memory;
+mod region;
+pub mod zstd;
 
-pub use block::{Block, Pool};
+pub use block::{Block, PIECE, Pool};
 pub use memory::MemorySource;
+pub use region::RegionClass;
 
 use std::io;
 
