@@ -15,7 +15,9 @@ use shardproof::finding::Code;
 
 fn expectations(suite: &str, cases: usize) -> serde_json::Map<String, Value> {
     let path = shared(&format!("conformance/manifests/{suite}/expected.json"));
-    let Value::Object(all) = serde_json::from_slice(&fs::read(path).unwrap()).unwrap() else { panic!("not an object") };
+    let Value::Object(all) = serde_json::from_slice(&fs::read(path).unwrap()).unwrap() else {
+        panic!("not an object")
+    };
     assert_eq!(all.len(), cases, "the suite {suite} has another number of cases than this test knows");
     all
 }
@@ -65,7 +67,10 @@ fn gnu_coreutils() {
             Err(error) => {
                 // No line is a claim: GNU ends with 1, we with a sentence and 2.
                 assert!(matches!(error, Error::Unusable { .. }), "{name}: {error}");
-                assert!(gnu["default"]["no_valid_lines"].as_bool().unwrap() || n("default", "ok") == 0, "{name}: {error}");
+                assert!(
+                    gnu["default"]["no_valid_lines"].as_bool().unwrap() || n("default", "ok") == 0,
+                    "{name}: {error}"
+                );
                 continue;
             }
         };
@@ -75,7 +80,9 @@ fn gnu_coreutils() {
             let absent: Vec<String> = told(&report);
             let kinds_match = expected_findings.iter().all(|f| {
                 let (code, place) = f.split_once(' ').unwrap();
-                absent.iter().any(|t| t == f || (code == "missing" && t.starts_with("moved ") && !place.is_empty()))
+                absent
+                    .iter()
+                    .any(|t| t == f || (code == "missing" && t.starts_with("moved ") && !place.is_empty()))
             });
             assert!(kinds_match && ok == expected_ok, "{name}: {absent:?}, {ok} ok");
             assert_ne!(report.exit_code, 0, "{name}");
@@ -87,7 +94,12 @@ fn gnu_coreutils() {
         assert_eq!(absent, n("default", "unreadable"), "{name}: {:?}", told(&report));
         // Where no line is valid GNU does not count; a digest of the wrong length is told at its name.
         if !gnu["default"]["no_valid_lines"].as_bool().unwrap() && n("default", "ok") > 0 {
-            assert_eq!(count(&report, Code::BadClaim), n("default", "malformed_lines"), "{name}: {:?}", told(&report));
+            assert_eq!(
+                count(&report, Code::BadClaim),
+                n("default", "malformed_lines"),
+                "{name}: {:?}",
+                told(&report)
+            );
         }
         assert_eq!(report.exit_code == 0, n("strict", "rc") == 0, "{name}: exit {}", report.exit_code);
     }
@@ -220,11 +232,31 @@ fn members_of_real_tars() {
         "clip-retrieval/tests/test_clip_inference/test_tars/image4.tar",
     ];
     const TARS: [(&str, usize, &str); 9] = [
-        ("webdataset/testdata/compressed.tar", 3, "69b581f9f5a2011032ec2b7b1fa40b478d8baf13c89f114d9d0477f7278eca1c"),
-        ("webdataset/testdata/mpdata.tar", 100, "c82cd79fff7672bfecdc586cfeb55e740a0661c70ee05daa260df0160e9d5c82"),
-        ("webdataset/testdata/sample.tgz", 180, "23125c16602366229d0aa019916cb0048f04b67a1e4cfae79335582bfb7a1216"),
-        ("webdataset/testdata/tendata.tar", 100, "330f86530c288d67d68583dd884bea21ac72a7622ec22be9d9d15fc22723e6c2"),
-        ("webdataset/testdata/testgz.tar", 1000, "fb28164fcf4c858ef1904b741bbd23c98e2e93dc428a9a9b76b1a318431af61f"),
+        (
+            "webdataset/testdata/compressed.tar",
+            3,
+            "69b581f9f5a2011032ec2b7b1fa40b478d8baf13c89f114d9d0477f7278eca1c",
+        ),
+        (
+            "webdataset/testdata/mpdata.tar",
+            100,
+            "c82cd79fff7672bfecdc586cfeb55e740a0661c70ee05daa260df0160e9d5c82",
+        ),
+        (
+            "webdataset/testdata/sample.tgz",
+            180,
+            "23125c16602366229d0aa019916cb0048f04b67a1e4cfae79335582bfb7a1216",
+        ),
+        (
+            "webdataset/testdata/tendata.tar",
+            100,
+            "330f86530c288d67d68583dd884bea21ac72a7622ec22be9d9d15fc22723e6c2",
+        ),
+        (
+            "webdataset/testdata/testgz.tar",
+            1000,
+            "fb28164fcf4c858ef1904b741bbd23c98e2e93dc428a9a9b76b1a318431af61f",
+        ),
         (IMAGES[0], 4, "6029fb4648b75a472e2d852cacd3cb6dedf59ef4cffd1998f9d098dbc2842848"),
         (IMAGES[1], 3, "2254a32640b10eda060c25f55ff8e56f9d8f519c627fb9dd939aab2403455d48"),
         (IMAGES[2], 2, "590725770c558034e080353192c38fc3e6228f916f4e05bbddc32bfd0159329a"),

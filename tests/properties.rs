@@ -20,12 +20,14 @@ use shardproof::source::MemorySource;
 
 /// Names and contents; the contents are all different and may be empty or longer than a block.
 fn tree() -> impl Strategy<Value = BTreeMap<String, Vec<u8>>> {
-    let name = prop::sample::select(vec!["a", "b/c", "b/d.jpg", "e e", "ü", "x/y/z.txt", "q", "b/e", "zz", "long"]);
+    let name =
+        prop::sample::select(vec!["a", "b/c", "b/d.jpg", "e e", "ü", "x/y/z.txt", "q", "b/e", "zz", "long"]);
     let size = prop::sample::select(vec![1usize, 2, 511, 512, 513, 70_000]);
     prop::collection::btree_map(name.prop_map(str::to_string), size, 1..8).prop_map(|sizes| {
         let fill = |(i, (name, size)): (usize, (String, usize))| {
             // A period of 251 shows swapped blocks; the first byte makes contents different.
-            let content: Vec<u8> = (0..size).map(|at| if at == 0 { i as u8 } else { (at % 251) as u8 }).collect();
+            let content: Vec<u8> =
+                (0..size).map(|at| if at == 0 { i as u8 } else { (at % 251) as u8 }).collect();
             (name, content)
         };
         sizes.into_iter().enumerate().map(fill).collect()
@@ -188,7 +190,11 @@ fn never_valid_when_damaged(name: &str, packed: &[u8], tree: &BTreeMap<String, V
         if report.exit_code == 0 {
             assert_eq!(ok, tree.len() as u64, "{what} is called valid with {ok} claims intact");
         } else {
-            assert!(report.findings().next().is_some(), "{what}: exit {} without a finding", report.exit_code);
+            assert!(
+                report.findings().next().is_some(),
+                "{what}: exit {} without a finding",
+                report.exit_code
+            );
         }
         (report.exit_code, ok)
     };
@@ -281,7 +287,11 @@ fn the_report_is_the_same_at_any_number_of_threads_and_in_any_order() {
                 options.threads = threads;
                 options.shuffle = shuffle;
                 options.memory = memory;
-                assert_eq!(answer(&options), reference, "{threads} threads, shuffle {shuffle:?}, {memory} bytes");
+                assert_eq!(
+                    answer(&options),
+                    reference,
+                    "{threads} threads, shuffle {shuffle:?}, {memory} bytes"
+                );
             }
         }
     }

@@ -199,7 +199,7 @@ mod tests {
     const SHA256: &str = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
 
     fn load(builder: &mut HashListIndexBuilder, source: u16, text: &str) -> Loaded {
-        let mut loader = builder.load(SourceId(source), "list.txt");
+        let mut loader = builder.load(SourceId(u32::from(source)), "list.txt");
         let format = recognise(b"list.txt", text.as_bytes()).expect("it is a list");
         format.read(&mut text.as_bytes(), &Context::default(), &mut loader).expect("it is a list");
         loader.finish()

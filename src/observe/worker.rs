@@ -210,8 +210,11 @@ impl Worker<'_> {
             }
         };
         match step {
-            Step::Open { item, parent, kind, name, offset, len, hidden } => {
+            Step::Open { item, parent, kind, name, offset, len, hidden, region } => {
                 self.open(file, item, parent, kind, name, offset, len, hidden)?;
+                if let Some(entry) = file.items.get_mut(&item) {
+                    entry.observation.region = region;
+                }
             }
             Step::Data { item, bytes } => self.data(file, item, bytes),
             Step::Close { item, end } => self.close(file, item, end)?,
@@ -233,6 +236,7 @@ impl Worker<'_> {
                 }
             }
             Step::Fault(fault) => self.fault(file, fault)?,
+            Step::Quiet => {}
             Step::NotYet => return Ok(false),
             Step::Done => file.done = true,
         }
@@ -310,7 +314,8 @@ impl Worker<'_> {
         };
         if !hidden && is_odd(named) {
             let locator = file.items[&item].observation.locator.clone();
-            let detail = "its name has characters that hide or reorder text; they are shown escaped".to_string();
+            let detail =
+                "its name has characters that hide or reorder text; they are shown escaped".to_string();
             self.observer.fault(locator, Code::OddName, detail)?;
         }
         Ok(())

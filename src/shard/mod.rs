@@ -3,7 +3,13 @@
 //! A reader is a *suspended cursor*: it owns all it needs, borrows nothing, and does a small piece of work each time a
 //! worker steps it, so that one worker can hold many of them and keep a multi-buffer hasher fed.
 
+mod compressed;
+mod file;
 pub mod folder;
+mod formats;
+mod ledger;
+mod steps;
+mod tar;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,6 +22,18 @@ use crate::finding::Code;
 pub use crate::observation::{End, Kind, RegionClass};
 use crate::plan::ShardPlan;
 use crate::source::{Pool, Source};
+
+pub use self::file::FileCursor;
+pub use self::formats::{formats, recognise};
+pub use self::steps::Steps;
+
+/// Bytes of a layer's beginning by which its format is recognised: a tar's header is the longest.
+pub const HEAD: usize = 512;
+
+/// A cursor over a whole file of this name: the one entry for whoever observes a file.
+pub fn open(source: Arc<dyn Source>, name: &[u8], plan: &ShardPlan) -> Box<dyn Cursor> {
+    Box::new(FileCursor::new(source, name, plan))
+}
 
 /// Names an item within one cursor. The file itself is [`ItemId::FILE`]; the others count up in the order of `Open`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,6 +63,8 @@ pub enum Step {
         len: Option<u64>,
         /// No reader of the format shows it (it lies after the end of the archive): nothing is claimed of it by name.
         hidden: bool,
+        /// For a region: what its bytes are.
+        region: Option<RegionClass>,
     },
     /// The next bytes of an item.
     Data {
@@ -83,6 +103,8 @@ pub enum Step {
     },
     /// Something is wrong with the data, or could not be looked at. The rest goes on.
     Fault(Fault),
+    /// Work was done, and there is nothing to tell of it.
+    Quiet,
     /// The source has nothing yet: step another cursor.
     NotYet,
     /// There is no more. Every opened item has been closed.
@@ -112,21 +134,63 @@ pub trait Cursor: Send {
 }
 
 /// A container format.
+///
+/// One that is read front to back gives a [`Reader`]; one that is read at its own directory's word divides and opens
+/// the file itself.
 pub trait Format: Sync {
     /// Its name in reports.
     fn name(&self) -> &'static str;
 
-    /// Whether a file of this name that begins with these bytes is one.
+    /// Whether a file of this name that begins with these bytes is one. `head` is shorter than [`HEAD`] only where
+    /// the file is. The name is empty where only the content counts.
     fn recognises(&self, name: &[u8], head: &[u8]) -> bool;
+
+    /// A reader of a layer of this format; `None` if its inside is not looked at.
+    fn reader(&self, place: &Place, out: &mut Steps) -> Option<Box<dyn Reader>>;
 
     /// Divides a file into parts that can be read independently; a format that cannot be divided is one part.
     ///
     /// # Errors
     /// Where the file's own directory of parts is damaged.
-    fn splits(&self, source: &Arc<dyn Source>, plan: &ShardPlan) -> Result<Vec<Split>, Fault>;
+    fn splits(&self, source: &Arc<dyn Source>, _plan: &ShardPlan) -> Result<Vec<Split>, Fault> {
+        let unreadable = |detail| Fault { code: Code::Unreadable, item: ItemId::FILE, offset: None, detail };
+        let stamp = source.stamp().map_err(|error| unreadable(error.to_string()))?;
+        Ok(vec![Split { range: 0..stamp.size }])
+    }
 
-    /// A cursor over one part.
-    fn open(&self, source: Arc<dyn Source>, split: Split, plan: &ShardPlan) -> Box<dyn Cursor>;
+    /// A cursor over one part of a file of this name.
+    fn open(&self, source: Arc<dyn Source>, name: &[u8], _split: Split, plan: &ShardPlan) -> Box<dyn Cursor> {
+        open(source, name, plan)
+    }
+}
+
+/// What is read front to back: it is fed the bytes of a layer in order and queues the steps they amount to.
+pub trait Reader: Send {
+    /// Bytes of memory it holds, an upper bound.
+    fn footprint(&self) -> usize;
+
+    /// Takes the next bytes of the layer.
+    fn feed(&mut self, bytes: Bytes, out: &mut Steps);
+
+    /// Works on what it was fed, a piece at most; `false` when it wants to be fed again. Readers that are done with
+    /// their bytes when [`Reader::feed`] returns have nothing to do here.
+    fn work(&mut self, _pool: &mut Pool, _out: &mut Steps) -> bool {
+        false
+    }
+
+    /// The layer has ended, in this way. Whatever is open is closed.
+    fn finish(&mut self, end: End, out: &mut Steps);
+}
+
+/// Where a layer stands that a reader is wanted for.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The item whose bytes it is.
+    pub layer: ItemId,
+    /// The file's name, which tells what a compressed stream is called.
+    pub name: Vec<u8>,
+    /// How many decoders its bytes have passed.
+    pub depth: u32,
 }
 
 /// A part of a file that one cursor reads.

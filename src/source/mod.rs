@@ -1,10 +1,14 @@
 //! Where bytes come from: positional reads, the blocks they are read into, and decoders of compressed streams.
 
 mod block;
+pub mod decoder;
 pub mod file;
+pub mod gzip;
 mod memory;
+pub mod zstd;
 
-pub use block::{Block, Pool};
+pub use crate::observation::RegionClass;
+pub use block::{Block, PIECE, Pool};
 pub use memory::MemorySource;
 
 use std::io;

@@ -81,7 +81,8 @@ pub fn scan(source: Arc<dyn Source>, name: &str, digests: DigestSet) -> Scan {
     let stamp = source.stamp().expect("the source has a stamp");
     let job = Job { root: 0, path: name.as_bytes().to_vec(), plan, exempt: false, stamp, source: Ok(source) };
     let mut kept = Scan { observations: Vec::new(), faults: Vec::new() };
-    work(&One(Mutex::new(Some(job))), &mut LoopHasher::new(), &mut kept).expect("observing never fails in memory");
+    work(&One(Mutex::new(Some(job))), &mut LoopHasher::new(), &mut kept)
+        .expect("observing never fails in memory");
     kept
 }
 
