@@ -7,6 +7,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::RegionClass::{self, Dead, Payload, Structure, Trailing, ZeroPad};
 use super::decoder::{Damage, Decoder, Turn};
+use super::first_nonzero;
 
 /// Flags of a member's header (RFC 1952 §2.3.1).
 const FHCRC: u8 = 1 << 1;
@@ -138,7 +139,7 @@ impl Gzip {
     fn between(&mut self, input: &[u8]) -> Turn {
         // Zeros fill the blocks of a tape. Python reads on after them, gzip(1) does not: a member is looked for.
         if self.members > 0 && input[0] == 0 {
-            let zeros = input.iter().position(|&b| b != 0).unwrap_or(input.len());
+            let zeros = first_nonzero(input).unwrap_or(input.len());
             return self.took(zeros, ZeroPad);
         }
         self.state = State::Fixed;

@@ -6,11 +6,13 @@ pub mod file;
 pub mod gzip;
 mod memory;
 mod region;
+mod zeros;
 pub mod zstd;
 
 pub use block::{Block, PIECE, Pool};
 pub use memory::MemorySource;
 pub use region::RegionClass;
+pub use zeros::first_nonzero;
 
 use std::io;
 

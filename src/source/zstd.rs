@@ -12,6 +12,7 @@ use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 use self::seek_table::Before;
 use super::RegionClass::{self, Dead, Payload, Structure, Trailing, ZeroPad};
 use super::decoder::{Damage, Decoder, Turn};
+use super::first_nonzero;
 
 /// The largest window a frame may ask for, as a power of two: libzstd's own limit, 128 MiB.
 const WINDOW_LOG_MAX: u32 = 27;
@@ -147,7 +148,7 @@ impl Decoder for Zstd {
 impl Zstd {
     fn between(&mut self, input: &[u8]) -> Turn {
         if self.frames > 0 && input[0] == 0 {
-            let zeros = input.iter().position(|&b| b != 0).unwrap_or(input.len());
+            let zeros = first_nonzero(input).unwrap_or(input.len());
             return self.took(zeros, ZeroPad);
         }
         self.frame_at = self.at;

@@ -1,7 +1,7 @@
 //! The walk through a tar: fed the bytes of a layer in order, in pieces of any size, it accounts for every one of them.
 //!
-//! What the walk does where readers disagree: `docs/` and the reference's table of hostile tars. After the end of the
-//! archive nothing is shown by any reader; what lies there is one region, and members found in it are hidden ones.
+//! Where readers disagree it does as GNU tar does, but goes on behind damage. After the end of the archive no reader
+//! shows anything; what lies there is one region, and members found in it are hidden ones.
 
 mod begin;
 
@@ -13,9 +13,10 @@ use super::pax::Records;
 use crate::finding::Code;
 use crate::locator::Escaped;
 use crate::shard::formats::recognise;
-use crate::shard::ledger::{Ledger, first_nonzero, split_at_nul};
+use crate::shard::ledger::{Ledger, split_at_nul};
 use crate::shard::steps::Steps;
 use crate::shard::{End, HEAD, ItemId, Reader, RegionClass};
+use crate::source::first_nonzero;
 
 /// A tar being walked.
 #[derive(Debug)]
