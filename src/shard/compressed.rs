@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::formats::Layer;
 use super::ledger::Ledger;
-use super::steps::Opening;
+use super::steps::{Opening, share};
 use super::{End, Format, ItemId, Kind, Place, Reader, Steps};
 use crate::finding::Code;
 use crate::source::decoder::{Damage, Decoder, Turn};
@@ -200,7 +200,7 @@ impl Reader for Compressed {
         }
         if filled > 0 {
             block.fill(filled);
-            let piece = block.freeze();
+            let piece = share(block);
             out.stream(self.stream, &piece);
             self.inside.feed(piece, out);
         }

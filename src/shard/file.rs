@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::formats::Layer;
-use super::steps::Opening;
+use super::steps::{Opening, share};
 use super::{Cursor, End, ItemId, Kind, Place, Reader, Step, Steps};
 use crate::finding::Code;
 use crate::plan::{Inside, ShardPlan};
-use crate::source::{Got, Pool, Source};
+use crate::source::{Got, PIECE, Pool, Source};
 
 /// Pieces that are worked on within one step if none of them has anything to tell.
 const SILENT_PIECES: usize = 16;
@@ -66,7 +66,7 @@ impl FileCursor {
         match self.source.read_at(self.at, &mut block) {
             Ok(Got::Bytes(n)) => {
                 self.at += n as u64;
-                let bytes = block.freeze();
+                let bytes = share(block);
                 self.out.file(&bytes);
                 self.layer.feed(bytes, &mut self.out);
                 self.stage = Stage::Work;
@@ -98,7 +98,7 @@ impl FileCursor {
 impl Cursor for FileCursor {
     fn footprint(&self) -> usize {
         // One block is being read into or decoded into while a step lasts, and pieces of one more may wait.
-        size_of::<Self>() + 2 * crate::source::PIECE + self.out.footprint() + self.layer.footprint()
+        size_of::<Self>() + 2 * PIECE + self.out.footprint() + self.layer.footprint()
     }
 
     fn step(&mut self, pool: &mut Pool) -> Step {

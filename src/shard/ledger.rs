@@ -7,6 +7,7 @@ use memchr::memchr;
 
 use super::steps::{Opening, Steps};
 use super::{End, ItemId, Kind, RegionClass};
+use crate::source::first_nonzero;
 
 /// Accounts for the bytes of a layer in the order in which they lie there.
 ///
@@ -165,20 +166,6 @@ impl Ledger {
     }
 }
 
-/// Where the first byte that is not zero stands.
-pub fn first_nonzero(bytes: &[u8]) -> Option<usize> {
-    const ZEROS: [u8; 4096] = [0; 4096];
-    let mut at = 0;
-    // Comparing whole chunks is a vectorised `memcmp`; only the chunk that differs is looked at byte by byte.
-    for chunk in bytes.chunks(ZEROS.len()) {
-        if chunk != &ZEROS[..chunk.len()] {
-            return chunk.iter().position(|&b| b != 0).map(|i| at + i);
-        }
-        at += chunk.len();
-    }
-    None
-}
-
 /// The bytes up to the first NUL, and the range of what stands after it that is not zero, if anything does.
 pub fn split_at_nul(field: &[u8]) -> (&[u8], Option<std::ops::Range<usize>>) {
     let Some(nul) = memchr(0, field) else {
@@ -255,11 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_are_scanned_past() {
-        let mut bytes = vec![0; 10_000];
-        assert_eq!(first_nonzero(&bytes), None);
-        bytes[9_999] = 1;
-        assert_eq!(first_nonzero(&bytes), Some(9_999));
+    fn what_stands_after_a_nul_is_found() {
         assert_eq!(split_at_nul(b"abc"), (&b"abc"[..], None));
         assert_eq!(split_at_nul(b"a\0\0"), (&b"a"[..], None));
         assert_eq!(split_at_nul(b"a\0\0b\0c\0"), (&b"a"[..], Some(3..6)));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::{End, Fault, ItemId, Kind, RegionClass, Step};
 use crate::finding::Code;
 use crate::plan::ShardPlan;
+use crate::source::{Block, PIECE};
 
 /// A queue of steps that also names the items and knows whose data is wanted.
 ///
@@ -85,6 +86,12 @@ impl Steps {
             self.queue.push_back(Step::Data { item, bytes });
         }
     }
+}
+
+/// The filled part of a block as refcounted bytes. A small part is copied, so that a header held back from a short
+/// read does not keep a whole block from its pool.
+pub fn share(block: Block) -> Bytes {
+    if block.len() < PIECE / 4 { Bytes::copy_from_slice(block.as_ref()) } else { block.freeze() }
 }
 
 /// What [`Step::Open`] says of an item, before it has a name in the cursor.

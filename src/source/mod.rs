@@ -5,11 +5,13 @@ pub mod decoder;
 pub mod file;
 pub mod gzip;
 mod memory;
+mod zeros;
 pub mod zstd;
 
 pub use crate::observation::RegionClass;
 pub use block::{Block, PIECE, Pool};
 pub use memory::MemorySource;
+pub use zeros::first_nonzero;
 
 use std::io;
 

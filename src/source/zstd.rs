@@ -3,12 +3,16 @@
 //! libzstd swallows skippable frames in silence and tells of an error only for as much as it was given; here the frame
 //! is read alongside, so that every byte is told of and a damaged block is known by its place.
 
+mod seek_table;
+
 use std::fmt;
 
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
+use self::seek_table::Before;
 use super::RegionClass::{self, Dead, Payload, Structure, Trailing, ZeroPad};
 use super::decoder::{Damage, Decoder, Turn};
+use super::first_nonzero;
 
 /// The largest window a frame may ask for, as a power of two: libzstd's own limit, 128 MiB.
 const WINDOW_LOG_MAX: u32 = 27;
@@ -17,12 +21,6 @@ const WINDOW_LOG_MAX: u32 = 27;
 /// byte is free.
 const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const SKIPPABLE: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
-
-/// The skippable frame and the footer of a seek table ("Zstandard Seekable Format" 0.1.0, in zstd's `contrib`).
-const SEEK_TABLE: u8 = 0x5e;
-const SEEK_FOOTER: [u8; 4] = 0x8f92_eab1_u32.to_le_bytes();
-/// The longest seek table that is looked at; what is longer counts as hidden.
-const SEEK_LIMIT: u64 = 4 << 20;
 
 /// A Zstandard decoder.
 pub struct Zstd {
@@ -150,7 +148,7 @@ impl Decoder for Zstd {
 impl Zstd {
     fn between(&mut self, input: &[u8]) -> Turn {
         if self.frames > 0 && input[0] == 0 {
-            let zeros = input.iter().position(|&b| b != 0).unwrap_or(input.len());
+            let zeros = first_nonzero(input).unwrap_or(input.len());
             return self.took(zeros, ZeroPad);
         }
         self.frame_at = self.at;
@@ -204,7 +202,7 @@ impl Zstd {
             self.enter(match left {
                 0 => State::Between,
                 // A table of frames is nine bytes and more.
-                9..=SEEK_LIMIT if kind == SEEK_TABLE => State::SeekTable { len: left as usize },
+                9..=seek_table::LIMIT if kind == seek_table::FRAME => State::SeekTable { len: left as usize },
                 _ => State::Skip { left, announced: false },
             });
         }
@@ -222,35 +220,11 @@ impl Zstd {
     }
 
     fn end_seek_table(&mut self) -> Turn {
-        let class = if self.is_seek_table() { Structure } else { Dead };
+        let before = Before { frames: self.frames, compressed: self.frame_at, decompressed: self.written };
+        let class = if seek_table::adds_up(&self.field, &before) { Structure } else { Dead };
         self.enter(State::Between);
         self.field.shrink_to(32);
         Turn::Settled(class)
-    }
-
-    /// Whether the content gathered is a table of the frames before it: nothing else can hide in one that adds up,
-    /// except in its check sums.
-    fn is_seek_table(&self) -> bool {
-        let Some((entries, [a, b, c, d, flags, magic @ ..])) = self.field.split_last_chunk::<9>() else {
-            return false;
-        };
-        let count = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
-        let entry_len = if flags & 0x80 != 0 { 12 } else { 8 };
-        if *magic != SEEK_FOOTER
-            || flags & 0x7c != 0
-            || count > self.frames
-            || entries.len() as u64 != count * entry_len as u64
-        {
-            return false;
-        }
-        let (mut compressed, mut decompressed) = (0u64, 0u64);
-        for entry in entries.chunks_exact(entry_len) {
-            if let [a, b, c, d, e, f, g, h, ..] = *entry {
-                compressed += u64::from(u32::from_le_bytes([a, b, c, d]));
-                decompressed += u64::from(u32::from_le_bytes([e, f, g, h]));
-            }
-        }
-        (compressed, decompressed) == (self.frame_at, self.written)
     }
 
     /// Gathers a frame's header (RFC 8878 §3.1.1.1), whose fifth byte says how long it is.
@@ -420,169 +394,4 @@ enum Verdict {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use zstd_safe::{CCtx, CParameter};
-
-    use super::super::decoder::tests::{Outcome, drive};
-    use super::*;
-
-    fn zstd(data: &[u8], edit: impl FnOnce(&mut CCtx<'_>)) -> Vec<u8> {
-        let mut context = CCtx::create();
-        context.set_parameter(CParameter::ChecksumFlag(true)).unwrap();
-        edit(&mut context);
-        let mut out = Vec::with_capacity(zstd_safe::compress_bound(data.len()));
-        context.compress2(&mut out, data).unwrap();
-        out
-    }
-
-    fn frame(data: &[u8]) -> Vec<u8> {
-        zstd(data, |_| {})
-    }
-
-    fn skippable(kind: u8, content: &[u8]) -> Vec<u8> {
-        [&[kind, 0x2a, 0x4d, 0x18], &(content.len() as u32).to_le_bytes()[..], content].concat()
-    }
-
-    fn decode(input: &[u8]) -> Outcome {
-        let whole = drive(&mut Zstd::default(), input, input.len().max(1), 1 << 16);
-        for (piece, room) in [(1, 1 << 16), (7, 5), (100, 1)] {
-            let parts = drive(&mut Zstd::default(), input, piece, room);
-            assert_eq!((&parts.regions, &parts.damages), (&whole.regions, &whole.damages), "{piece}, {room}");
-            assert!(parts.output == whole.output, "output differs by pieces of {piece}, room for {room}");
-        }
-        whole
-    }
-
-    fn damages(outcome: &Outcome) -> Vec<(u64, bool, &str)> {
-        outcome.damages.iter().map(|d| (d.at, d.cut, d.detail.as_str())).collect()
-    }
-
-    /// Bytes that compress, but not to nothing.
-    fn sample(len: usize) -> Vec<u8> {
-        (0..len).map(|i| (i % 251) as u8 ^ (i / 1000) as u8).collect()
-    }
-
-    #[test]
-    fn frames_continue_one_stream() {
-        let (a, b) = (frame(b"hello "), frame(b"world"));
-        let outcome = decode(&[&a[..], &b].concat());
-        assert_eq!((outcome.output.as_slice(), outcome.damages.len()), (&b"hello world"[..], 0));
-        let n = a.len();
-        let end = n + b.len();
-        assert_eq!(
-            outcome.regions,
-            [(Structure, 6), (Payload, n - 4), (Structure, n + 6), (Payload, end - 4), (Structure, end)]
-        );
-        for len in [0, 1, 200_000, 1_000_000] {
-            let data = sample(len);
-            for plain in [true, false] {
-                let input = zstd(&data, |c| {
-                    c.set_parameter(CParameter::ChecksumFlag(plain)).unwrap();
-                    c.set_parameter(CParameter::ContentSizeFlag(plain)).unwrap();
-                });
-                let outcome = drive(&mut Zstd::default(), &input, 1000, 1 << 16);
-                assert!(outcome.output == data && outcome.damages.is_empty(), "{len}");
-            }
-        }
-    }
-
-    #[test]
-    fn skippable_frames_are_dead() {
-        let a = frame(b"hello");
-        let n = a.len();
-        let outcome = decode(&[&skippable(0x50, b"HIDDENDATA")[..], &a, &skippable(0x5f, b"")].concat());
-        assert_eq!((outcome.output.as_slice(), outcome.damages.len()), (&b"hello"[..], 0));
-        assert_eq!(
-            outcome.regions,
-            [(Structure, 8), (Dead, 18), (Structure, 24), (Payload, 18 + n - 4), (Structure, 18 + n + 8)]
-        );
-    }
-
-    #[test]
-    fn a_seek_table_that_adds_up_is_structure() {
-        let (a, b) = (frame(b"hello "), frame(b"world"));
-        let table = |sizes: [usize; 4], magic: [u8; 4]| {
-            let mut content = Vec::new();
-            for size in sizes {
-                content.extend_from_slice(&(size as u32).to_le_bytes());
-            }
-            content.extend_from_slice(&[2, 0, 0, 0, 0]);
-            content.extend_from_slice(&magic);
-            [&a[..], &b, &skippable(SEEK_TABLE, &content)].concat()
-        };
-        let last = |input: &[u8]| decode(input).regions.last().unwrap().0;
-        assert_eq!(last(&table([a.len(), 6, b.len(), 5], SEEK_FOOTER)), Structure);
-        assert_eq!(last(&table([a.len(), 6, b.len(), 6], SEEK_FOOTER)), Dead);
-        assert_eq!(last(&table([a.len(), 6, b.len() + 1, 5], SEEK_FOOTER)), Dead);
-        assert_eq!(last(&table([a.len(), 6, b.len(), 5], *b"none")), Dead);
-    }
-
-    #[test]
-    fn what_follows_is_trailing() {
-        let a = frame(b"hello");
-        let n = a.len();
-        for tail in [&b"HIDDENDATA"[..], b"\x28\xb5\x2f\xfc", b"\x50\x2a\x4d\x19"] {
-            let outcome = decode(&[&a[..], tail].concat());
-            assert_eq!(
-                (outcome.regions.last(), outcome.damages.len()),
-                (Some(&(Trailing, n + tail.len())), 0)
-            );
-        }
-        assert_eq!(decode(&[&a[..], &[0; 9]].concat()).regions.last(), Some(&(ZeroPad, n + 9)));
-        let begun = decode(&[&a[..], b"\x28\xb5"].concat());
-        assert_eq!(damages(&begun), [(n as u64 + 2, true, "a zstd frame header is cut short")]);
-    }
-
-    #[test]
-    fn a_wrong_check_sum_is_told_and_reading_goes_on() {
-        let (mut a, b) = (frame(b"hello "), frame(b"world"));
-        let n = a.len();
-        a[n - 1] ^= 1;
-        let outcome = decode(&[&a[..], &b].concat());
-        assert_eq!(damages(&outcome), [(n as u64 - 4, false, "the check sum of a zstd frame is wrong")]);
-        assert_eq!(outcome.output, b"hello world");
-    }
-
-    #[test]
-    fn a_damaged_block_is_known_by_its_place() {
-        let mut input = frame(&sample(300_000));
-        // The first block's type becomes 3, which is reserved.
-        let header = 4 + 1 + 1 + 4;
-        assert_eq!(decode(&input).regions[0], (Structure, header - 1 + usize::from(input[4] & 0x20 == 0)));
-        let at = decode(&input).regions[0].1;
-        input[at] |= 6;
-        let outcome = decode(&input);
-        assert_eq!(outcome.regions, [(Structure, at), (RegionClass::Opaque, input.len())]);
-        assert_eq!(outcome.damages[0].at, at as u64);
-    }
-
-    #[test]
-    fn a_window_over_the_limit_is_refused() {
-        // Magic, no single segment, window exponent 18 = 2^28.
-        let input = [&FRAME[..], &[0, 18 << 3], &[1, 0, 0]].concat();
-        let outcome = decode(&input);
-        assert_eq!(outcome.regions, [(RegionClass::Opaque, 9)]);
-        assert!(outcome.damages[0].detail.contains("too much memory"), "{:?}", outcome.damages);
-    }
-
-    #[test]
-    fn every_truncation_is_told() {
-        let b = frame(b"world");
-        let input = [frame(&sample(3000)), skippable(0x50, b"x"), b.clone()].concat();
-        let ends = [input.len(), input.len() - b.len(), input.len() - b.len() - 9];
-        for len in 0..=input.len() {
-            assert_eq!(!decode(&input[..len]).damages.is_empty(), !ends.contains(&len), "{len}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_damage_is_accounted_for(at in 0usize..2000, xor in 1u8.., tail in proptest::collection::vec(any::<u8>(), 0..50)) {
-            let mut input = [frame(&sample(20_000)), tail].concat();
-            let n = input.len();
-            input[at % n] ^= xor;
-            decode(&input);
-        }
-    }
-}
+mod tests;

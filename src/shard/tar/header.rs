@@ -2,8 +2,10 @@
 //!
 //! POSIX.1-2017 *pax*, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format", for what GNU does differently.
 
-use super::super::ledger::{first_nonzero, split_at_nul};
 use std::ops::Range;
+
+use crate::shard::ledger::split_at_nul;
+use crate::source::first_nonzero;
 
 /// Bytes of a header and the unit in which all of a tar is laid out.
 pub const BLOCK: usize = 512;

@@ -1,5 +1,7 @@
 //! Extended header records (POSIX.1-2017 *pax*, "pax Extended Header"): lines of `LENGTH KEY=VALUE\n`.
 
+use crate::source::first_nonzero;
+
 /// What the records of one extended header say about the next entry.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Records {
@@ -25,7 +27,7 @@ impl Records {
         while at < content.len() {
             let Some((len, key, value)) = record(&content[at..]) else {
                 // Some writers fill the rest with zeros.
-                if super::super::ledger::first_nonzero(&content[at..]).is_some() {
+                if first_nonzero(&content[at..]).is_some() {
                     self.broken_at = Some(at);
                 }
                 return;
