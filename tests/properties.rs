@@ -175,7 +175,8 @@ proptest! {
 }
 
 /// Damages a packed dataset in every way of one kind and asks that it is never valid unless all claimed bytes are there.
-fn never_valid_when_damaged(name: &str, packed: &[u8], tree: &BTreeMap<String, Vec<u8>>) {
+/// Up to `ending` of the last bytes hold no claimed content and may go without being missed.
+fn never_valid_when_damaged(name: &str, packed: &[u8], ending: usize, tree: &BTreeMap<String, Vec<u8>>) {
     let scratch = tempfile::tempdir().unwrap();
     let dataset = scratch.path().join("d");
     fs::create_dir(&dataset).unwrap();
@@ -201,7 +202,8 @@ fn never_valid_when_damaged(name: &str, packed: &[u8], tree: &BTreeMap<String, V
     assert_eq!(check(packed, "the undamaged file".into()), (0, tree.len() as u64));
     for cut in 0..packed.len() {
         let (exit, _) = check(&packed[..cut], format!("{name} cut to {cut} bytes"));
-        assert_ne!(exit, 0, "{name} cut to {cut} of {} bytes is called valid", packed.len());
+        let harmless = cut + ending >= packed.len();
+        assert!(exit != 0 || harmless, "{name} cut to {cut} of {} bytes is called valid", packed.len());
     }
     for at in 0..packed.len() {
         let mut flipped = packed.to_vec();
@@ -223,17 +225,18 @@ fn small_tar() -> Vec<u8> {
 
 #[test]
 fn a_damaged_tar_is_never_valid() {
-    never_valid_when_damaged("s.tar", &small_tar(), &small_tree());
+    // One zero block at the end of the file ends an archive as well as two.
+    never_valid_when_damaged("s.tar", &small_tar(), 512, &small_tree());
 }
 
 #[test]
 fn a_damaged_tar_gz_is_never_valid() {
-    never_valid_when_damaged("s.tar.gz", &gzip(&small_tar()), &small_tree());
+    never_valid_when_damaged("s.tar.gz", &gzip(&small_tar()), 0, &small_tree());
 }
 
 #[test]
 fn a_damaged_tar_zst_is_never_valid() {
-    never_valid_when_damaged("s.tar.zst", &zstd(&small_tar()), &small_tree());
+    never_valid_when_damaged("s.tar.zst", &zstd(&small_tar()), 0, &small_tree());
 }
 
 /// What is left of a JSON report without the part that tells of the run.

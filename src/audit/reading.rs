@@ -170,6 +170,7 @@ impl Queue<'_> {
         let mut seen = Observation::new(Locator::file(Some(file.root), file.path.clone()), 0, Kind::File);
         seen.length = file.stamp.size;
         seen.state = State::NotAsked;
+        seen.inside_incomplete = true;
         seen.exempt = file.is_exempt();
         self.skipped_items.fetch_add(1, Ordering::Relaxed);
         let key = item_key(&place_key(&file.path), file.root, 0);

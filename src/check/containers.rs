@@ -194,10 +194,16 @@ fn tell_inside(
     findings: &mut dyn FindingSink,
 ) -> Result<ItemClass> {
     Ok(match holder {
-        Verdict::Moved | Verdict::Resharded(_) => ItemClass::Moved,
+        Verdict::Moved => ItemClass::Moved,
         Verdict::Undisclosed => ItemClass::Undisclosed,
         Verdict::OutOfScope => ItemClass::OutOfScope,
-        Verdict::NotRead | Verdict::BySample => {
+        Verdict::NotRead if home.is_none() => match seen.state {
+            State::Unread(why) => ItemClass::NotRead(why.name()),
+            State::Read | State::NotAsked => ItemClass::NotRead("its file was not read to its end"),
+        },
+        // Samples that belong elsewhere speak for themselves, not for bytes that are hidden beside them.
+        Verdict::Resharded(_) if seen.kind != Kind::Region && !seen.hidden => ItemClass::Moved,
+        Verdict::NotRead | Verdict::Resharded(_) | Verdict::BySample => {
             if let Some(home) = home {
                 findings.finding(moved(seen, home))?;
                 return Ok(ItemClass::Moved);

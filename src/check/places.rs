@@ -232,7 +232,7 @@ impl Round<'_> {
     }
 
     fn file(&mut self, place: &[u8], root: u16, meeting: &mut Meeting, item: Observation) -> Result<()> {
-        if item.inside_incomplete || item.state != State::Read {
+        if item.inside_incomplete || matches!(item.state, State::Unread(_)) {
             self.blind
                 .push(&super::claim_key(place), &format!("{} was not read to its end", item.locator))?;
         }

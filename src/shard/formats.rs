@@ -67,7 +67,11 @@ impl Format for Miscalled {
         "container by its name only"
     }
 
-    fn recognises(&self, name: &[u8], _head: &[u8]) -> bool {
+    fn recognises(&self, name: &[u8], head: &[u8]) -> bool {
+        // A Git LFS pointer stands in place of data of any name, and is told as what it is.
+        if head.starts_with(b"version https://git-lfs.github.com/") {
+            return false;
+        }
         let compressed = [&GZIP, &ZSTD].iter().any(|codec| codec.stream_name(name).is_some());
         compressed || name.to_ascii_lowercase().ends_with(b".tar")
     }
