@@ -83,7 +83,8 @@ impl Dataset {
     fn tar(folder: &Path, count: u64, size: usize) -> Dataset {
         let data = folder.join("data");
         fs::create_dir_all(&data).expect("a folder for the tar");
-        let mut sums = std::io::BufWriter::new(fs::File::create(folder.join("SHA256SUMS")).expect("a sums file"));
+        let mut sums =
+            std::io::BufWriter::new(fs::File::create(folder.join("SHA256SUMS")).expect("a sums file"));
         let out = std::io::BufWriter::new(fs::File::create(data.join("s.tar")).expect("a tar"));
         let mut builder = tar::Builder::new(out);
         for i in 0..count {
@@ -93,7 +94,8 @@ impl Dataset {
             header.set_mode(0o644);
             let name = format!("{i:08}.bin");
             builder.append_data(&mut header, &name, content.as_slice()).expect("a member is written");
-            writeln!(sums, "{}  s.tar/{name}", hex::encode(Sha256::digest(&content))).expect("a line is written");
+            writeln!(sums, "{}  s.tar/{name}", hex::encode(Sha256::digest(&content)))
+                .expect("a line is written");
         }
         builder.into_inner().and_then(|mut out| out.flush()).expect("the tar is ended");
         sums.flush().expect("the sums are written");
@@ -139,7 +141,12 @@ impl Dataset {
 
     fn shardproof(&self) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shardproof"));
-        command.arg("verify").arg(&self.folder).arg("--manifest").arg(&self.manifest).args(["--format", "json", "-q"]);
+        command
+            .arg("verify")
+            .arg(&self.folder)
+            .arg("--manifest")
+            .arg(&self.manifest)
+            .args(["--format", "json", "-q"]);
         let run = Run::of(&mut command).expect("shardproof runs");
         let report: serde_json::Value = serde_json::from_slice(&run.stdout).expect("a report");
         assert_eq!(report["coverage"]["ok"], self.items, "not all items were verified");

@@ -116,8 +116,7 @@ proptest! {
         let mut edited: Vec<usize> = Vec::new();
         let mut tell = |code: &str, name: &str| {
             folder_findings.push(format!("{code} {name}"));
-            let place = if code == "missing" { format!("s.tar/{name}") } else { format!("s.tar {name}") };
-            tar_findings.push(format!("{code} {place}"));
+            tar_findings.push(format!("{code} s.tar {name}"));
         };
         for (serial, (which, edit)) in edits.into_iter().enumerate() {
             let which = which % names.len();

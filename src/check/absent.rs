@@ -2,11 +2,10 @@
 
 use super::balance::{Balance, ClaimClass};
 use super::contents::Pairs;
-use super::places::{Absent, Leftovers};
+use super::places::{Absent, Leftovers, claimed_place};
 use super::{FindingSink, Rules, is_below, place_of_claim};
 use crate::error::Result;
 use crate::finding::{Code, Finding};
-use crate::locator::Locator;
 
 /// Settles the claims on absent names. `blind` is what makes "missing" uncertain for all of them: how many files were
 /// not read and may hold what is sought.
@@ -76,7 +75,7 @@ fn tell(code: Code, absent: &Absent, detail: String) -> Finding {
     Finding {
         code,
         level: None,
-        locator: Some(Locator::file(None, absent.name.clone())),
+        locator: Some(claimed_place(&absent.name, absent.shard)),
         source: Some(absent.source),
         line: Some(absent.line),
         expected: absent.digests.strongest().cloned(),

@@ -12,7 +12,7 @@ use crate::digest::Digests;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
-use crate::locator::Locator;
+use crate::locator::{Locator, place_key};
 use crate::observation::{Kind, Observation, State};
 
 /// What the round by name leaves to the later ones.
@@ -30,6 +30,8 @@ pub struct Leftovers {
 pub struct Absent {
     /// The name.
     pub name: Vec<u8>,
+    /// How much of it names a file that is here; the rest is the name of something inside.
+    pub shard: Option<usize>,
     /// How many claims there are on it.
     pub claims: u64,
     /// All digests claimed of it.
@@ -134,6 +136,8 @@ struct Meeting {
     together: std::result::Result<super::judgement::Together, Contradiction>,
     /// What the items made of the claims, best first.
     outcome: Option<Outcome>,
+    /// The first item here.
+    item: Option<Locator>,
     /// Roots that had a member of this name already.
     members_of: Vec<u16>,
 }
@@ -151,7 +155,7 @@ enum Outcome {
 impl Meeting {
     fn new(claims: Claims) -> Self {
         let together = claims.together();
-        Meeting { claims, together, outcome: None, members_of: Vec::new() }
+        Meeting { claims, together, outcome: None, item: None, members_of: Vec::new() }
     }
 
     fn note(&mut self, outcome: Outcome) {
@@ -254,6 +258,7 @@ impl Round<'_> {
 
     /// Judges an item by the claims on its place, makes the finding, and says what became of the item.
     fn judge(&mut self, meeting: &mut Meeting, item: &Observation) -> Result<ItemClass> {
+        meeting.item.get_or_insert_with(|| item.locator.clone());
         let together = match &meeting.together {
             Ok(together) => together,
             Err(_) => {
@@ -303,7 +308,11 @@ impl Round<'_> {
             crate::claim::Subject::Path(path) => path.as_bytes().to_vec(),
             _ => Vec::new(),
         };
-        let locator = Locator::file(None, name.clone());
+        let place = place_key(&name);
+        let holder =
+            self.containers.values().map(|c| c.place.as_slice()).filter(|holder| is_below(&place, holder));
+        let shard = holder.map(<[u8]>::len).max();
+        let locator = meeting.item.clone().unwrap_or_else(|| claimed_place(&name, shard));
         if let Err(contradiction) = &meeting.together {
             let Contradiction { what, source, line, with } = contradiction;
             let with = match with {
@@ -327,9 +336,10 @@ impl Round<'_> {
         let Some(outcome) = meeting.outcome else {
             let together = meeting.together.unwrap_or_default();
             return self.absent.push(
-                &super::claim_key(&locator.place_key()),
+                &super::claim_key(&place),
                 &Absent {
                     name,
+                    shard,
                     claims: meeting.claims.count(),
                     digests: together.digests,
                     size: together.size,
@@ -388,6 +398,14 @@ impl Round<'_> {
             distance: None,
             detail: why.to_string(),
         })
+    }
+}
+
+/// Where a name points: into the file that its first `shard` bytes name, or to a file.
+pub fn claimed_place(name: &[u8], shard: Option<usize>) -> Locator {
+    match shard {
+        Some(len) => Locator { member: vec![name[len + 1..].to_vec()], ..Locator::file(None, &name[..len]) },
+        None => Locator::file(None, name),
     }
 }
 
