@@ -86,6 +86,17 @@ impl Balance {
         })
     }
 
+    /// Items not checked and items not read, by reason.
+    pub fn items_not_checked(&self) -> BTreeMap<&'static str, u64> {
+        let mut all = BTreeMap::new();
+        for (class, n) in &self.items {
+            if let ItemClass::NotChecked(reason) | ItemClass::NotRead(reason) = class {
+                *all.entry(*reason).or_default() += n;
+            }
+        }
+        all
+    }
+
     /// Claims that were settled one way or the other.
     pub fn claims_checked(&self) -> u64 {
         let settled = |class: &ClaimClass| !matches!(class, ClaimClass::NotChecked(_));

@@ -1,1 +1,83 @@
 //! Renderers: one file per format, each reading a finished report and deciding nothing.
+//!
+//! A renderer never filters: what a report holds is told, or counted where it is too much for a page. A format is one
+//! file and one line in [`FORMATS`].
+
+pub mod amounts;
+mod human;
+mod json;
+mod paths;
+#[cfg(test)]
+mod sample;
+
+use std::io::{self, Write};
+
+use crate::audit::Report;
+use crate::error::Error;
+
+pub use human::Human;
+pub use json::{Json, SCHEMA};
+
+/// A format of reports.
+pub trait Renderer {
+    /// Its name in `--format` and before the colon of `--report FORMAT:FILE`.
+    fn name(&self) -> &'static str;
+
+    /// Writes the whole report.
+    ///
+    /// # Errors
+    /// Where writing fails, or the findings cannot be read back.
+    fn render(&self, report: &Report, out: &mut dyn Write) -> Result<(), RenderError>;
+}
+
+/// All formats; the first is the default.
+pub const FORMATS: &[fn(Look) -> Box<dyn Renderer>] =
+    &[|look| Box::new(Human { colour: look.colour }), |_| Box::new(Json)];
+
+/// How a report is shown, for formats that are looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Colours, as terminals understand them.
+    pub colour: bool,
+}
+
+/// The format of this name.
+pub fn by_name(name: &str, look: Look) -> Option<Box<dyn Renderer>> {
+    FORMATS.iter().map(|make| make(look)).find(|renderer| renderer.name() == name)
+}
+
+/// The names of all formats.
+pub fn names() -> Vec<&'static str> {
+    FORMATS.iter().map(|make| make(Look::default()).name()).collect()
+}
+
+/// The first words of every report that names known-bad items.
+pub const NOTICE: &str = "This report names items that are on a list of known harmful content: treat it as \
+sensitive, do not share it further than needed, do not open the items, and get legal advice, since duties to report \
+or to preserve may apply.";
+
+/// Why a report was not rendered to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// Whoever was written to gave up.
+    #[error("{0}")]
+    Write(#[from] io::Error),
+    /// The findings could not be read back.
+    #[error(transparent)]
+    Findings(#[from] Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_found_by_their_names() {
+        let names = names();
+        assert_eq!(names, ["human", "json"]);
+        for name in names {
+            assert_eq!(by_name(name, Look::default()).map(|r| r.name()), Some(name));
+        }
+        assert!(by_name("xml", Look::default()).is_none());
+    }
+}
