@@ -242,7 +242,7 @@ fn a_damaged_tar_zst_is_never_valid() {
 fn answer(options: &AuditOptions) -> String {
     let report = run(options);
     let mut json = Vec::new();
-    shardproof::report::json::Json.render(&report, &mut json).unwrap();
+    shardproof::report::Json.render(&report, &mut json).unwrap();
     let mut value: serde_json::Value = serde_json::from_slice(&json).unwrap();
     value.as_object_mut().unwrap().remove("run");
     serde_json::to_string_pretty(&value).unwrap()
