@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digests;
 use crate::locator::{ItemPath, UnsafeName};
+use crate::observation::Observation;
 
 /// Names one of the run's manifests or hash lists, in the order they were given or found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,6 +27,15 @@ pub struct Claim {
     pub unusable: Option<Unusable>,
     /// The claim was left by a download that did not finish.
     pub interrupted: bool,
+}
+
+impl Claim {
+    /// Whether everything that it says and that was measured agrees, and something was compared.
+    pub fn holds_for(&self, item: &Observation) -> bool {
+        let compared = self.digests.iter().filter_map(|claimed| Some((claimed, item.digests.of(claimed.algorithm())?)));
+        let (agree, differ): (Vec<_>, Vec<_>) = compared.partition(|(claimed, measured)| claimed == measured);
+        !agree.is_empty() && differ.is_empty() && self.size.is_none_or(|size| size == item.length)
+    }
 }
 
 /// What a claim is about.

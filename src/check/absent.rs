@@ -63,7 +63,8 @@ fn missing_detail(absent: &Absent, unread: u64) -> String {
     if absent.digests.is_empty() {
         detail.push_str("; the manifest gives no digest by which it could be found elsewhere");
     } else if unread > 0 {
-        detail.push_str(&format!("; it may be among the {unread} items that were not read"));
+        let items = if unread == 1 { "item that was" } else { "items that were" };
+        detail.push_str(&format!("; it may be among the {unread} {items} not read"));
     }
     if absent.name.contains(&b'\\') {
         detail.push_str("; the name has a backslash, which is no folder separator here");

@@ -138,6 +138,8 @@ struct Meeting {
     outcome: Option<Outcome>,
     /// The first item here.
     item: Option<Locator>,
+    /// Of claims that contradict each other, the one that the first item agrees with.
+    right: Option<(SourceId, u64)>,
     /// Roots that had a member of this name already.
     members_of: Vec<u16>,
 }
@@ -155,7 +157,7 @@ enum Outcome {
 impl Meeting {
     fn new(claims: Claims) -> Self {
         let together = claims.together();
-        Meeting { claims, together, outcome: None, item: None, members_of: Vec::new() }
+        Meeting { claims, together, outcome: None, item: None, right: None, members_of: Vec::new() }
     }
 
     fn note(&mut self, outcome: Outcome) {
@@ -262,6 +264,10 @@ impl Round<'_> {
         let together = match &meeting.together {
             Ok(together) => together,
             Err(_) => {
+                if meeting.right.is_none() {
+                    let right = meeting.claims.iter().map(|(claim, _)| claim).find(|claim| claim.holds_for(item));
+                    meeting.right = right.map(|claim| (claim.source, claim.line));
+                }
                 meeting.note(Outcome::Conflict);
                 return Ok(ItemClass::NotChecked(Code::Conflict.name()));
             }
@@ -320,6 +326,12 @@ impl Round<'_> {
                 Some((_, at)) => format!("another manifest, line {at}"),
                 None => "another claim".to_string(),
             };
+            let verdict = match (meeting.right, &meeting.item) {
+                (Some((right, at)), _) if right == *source => format!("; what is here is as line {at} says"),
+                (Some((_, at)), _) => format!("; what is here is as line {at} of the other says"),
+                (None, Some(_)) => "; what is here is as none of them says, or was not read".to_string(),
+                (None, None) => "; nothing of this name is here".to_string(),
+            };
             self.balance.claims(ClaimClass::NotChecked(Code::Conflict.name()), meeting.claims.count());
             return self.findings.finding(Finding {
                 code: Code::Conflict,
@@ -330,7 +342,7 @@ impl Round<'_> {
                 expected: None,
                 found: None,
                 distance: None,
-                detail: format!("{what} are claimed of it, here and in {with}"),
+                detail: format!("{what} are claimed of it, here and in {with}{verdict}"),
             });
         }
         let Some(outcome) = meeting.outcome else {
