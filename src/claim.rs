@@ -32,7 +32,8 @@ pub struct Claim {
 impl Claim {
     /// Whether everything that it says and that was measured agrees, and something was compared.
     pub fn holds_for(&self, item: &Observation) -> bool {
-        let compared = self.digests.iter().filter_map(|claimed| Some((claimed, item.digests.of(claimed.algorithm())?)));
+        let compared =
+            self.digests.iter().filter_map(|claimed| Some((claimed, item.digests.of(claimed.algorithm())?)));
         let (agree, differ): (Vec<_>, Vec<_>) = compared.partition(|(claimed, measured)| claimed == measured);
         !agree.is_empty() && differ.is_empty() && self.size.is_none_or(|size| size == item.length)
     }

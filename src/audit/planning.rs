@@ -129,6 +129,7 @@ impl Work {
 ///
 /// # Errors
 /// Where scratch files fail.
+#[allow(clippy::too_many_arguments, reason = "the parts of one run, each used once")]
 pub fn plan(
     options: &AuditOptions,
     listing: &Listing,

@@ -265,7 +265,8 @@ impl Round<'_> {
             Ok(together) => together,
             Err(_) => {
                 if meeting.right.is_none() {
-                    let right = meeting.claims.iter().map(|(claim, _)| claim).find(|claim| claim.holds_for(item));
+                    let right =
+                        meeting.claims.iter().map(|(claim, _)| claim).find(|claim| claim.holds_for(item));
                     meeting.right = right.map(|claim| (claim.source, claim.line));
                 }
                 meeting.note(Outcome::Conflict);

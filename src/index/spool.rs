@@ -249,10 +249,13 @@ impl<T: Serialize + DeserializeOwned> Sorted<T> {
     }
 }
 
+/// The first record that a reader has left: key, value, and which reader.
+type Front = (Vec<u8>, Vec<u8>, usize);
+
 /// Reads a [`Sorted`] from the first record on.
 pub struct Iter<'a, T> {
     readers: Vec<Reader<'a>>,
-    heap: BinaryHeap<Reverse<(Vec<u8>, Vec<u8>, usize)>>,
+    heap: BinaryHeap<Reverse<Front>>,
     failed: Option<Error>,
     records: PhantomData<T>,
 }

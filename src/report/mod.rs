@@ -31,6 +31,7 @@ pub trait Renderer {
 }
 
 /// All formats; the first is the default.
+#[allow(clippy::type_complexity, reason = "a line of the table is a constructor")]
 pub const FORMATS: &[fn(Look) -> Box<dyn Renderer>] =
     &[|look| Box::new(Human { colour: look.colour }), |_| Box::new(Json)];
 
