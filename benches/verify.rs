@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --bench verify` runs the sizes that `benches/README.md` reports; `-- --quick` runs a tenth and also
 //! holds the promise on memory: under 200 MB, and the same at twenty times the size.
+#![allow(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 use std::fs;
 use std::io::Write;
