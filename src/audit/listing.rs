@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,7 @@ pub fn list(
     stores: &[Vec<PathBuf>],
     discovering: bool,
     scratch: &Scratch,
+    stop: &AtomicBool,
 ) -> Result<Listing> {
     let mut paths = Spool::new(scratch);
     let mut listing = (Vec::new(), Vec::new(), 0u64);
@@ -88,7 +90,7 @@ pub fn list(
         walk(folder, &walking, &mut |listed| {
             let keep = Keep { options, folder, root, discovering };
             failed = keep.path(listed, &mut paths, &mut listing).err();
-            failed.is_none()
+            failed.is_none() && !stop.load(Ordering::Relaxed)
         });
         if let Some(error) = failed {
             return Err(error);

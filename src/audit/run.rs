@@ -54,7 +54,8 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let layouts = layouts(options);
     let stores: Vec<Vec<PathBuf>> =
         layouts.iter().map(|l| l.as_ref().map(hf_local::Layout::stores).unwrap_or_default()).collect();
-    let listing = listing::list(options, &stores, discovering, &scratch)?;
+    let listing = listing::list(options, &stores, discovering, &scratch, stop)?;
+    go_on(stop)?;
     let layouts = if discovering { layouts } else { layouts.iter().map(|_| None).collect() };
     let planned = manifests::choose(options, layouts, &listing)?;
     if planned.is_empty() && options.hash_lists.is_empty() {
@@ -68,6 +69,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let mut findings = new_findings();
     let mut balance = Balance::default();
     let loaded = manifests::load(options, planned, &scratch, &mut balance, &mut findings)?;
+    go_on(stop)?;
     let usable = loaded.reports.iter().any(|r| r.unusable.is_none());
     if !usable && lists.is_empty() {
         return Err(nothing_to_check_against(options));
@@ -109,9 +111,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         progress,
         stop,
     )?;
-    if stop.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted { signal: "a signal" });
-    }
+    go_on(stop)?;
 
     progress.stage("settling");
     let links = plan.unread.len();
@@ -121,6 +121,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let items = Sorted::of(observations)?;
     let left = places::settle(&loaded.claims, &items, plan.blind, &scratch, &mut balance, &mut findings)?;
     drop(items);
+    go_on(stop)?;
     let pairs = contents::settle(&left, &scratch)?;
     containers::settle(&left, &pairs, &rules, &scratch, &mut balance, &mut findings)?;
     absent::settle(&left, &pairs, &rules, read.tally.unread + links, &mut balance, &mut findings)?;
@@ -159,6 +160,11 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         findings,
         reveal: options.reveal,
     })
+}
+
+/// A run that was asked to stop ends between two stages, without a report.
+fn go_on(stop: &AtomicBool) -> Result<()> {
+    if stop.load(Ordering::Relaxed) { Err(Error::Interrupted { signal: "a signal" }) } else { Ok(()) }
 }
 
 fn check_options(options: &AuditOptions) -> Result<()> {
