@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use shardproof::audit::{AuditOptions, Mode, Samples};
 use shardproof::digest::Algorithm;
@@ -79,7 +80,13 @@ impl DataArgs {
             options.threads = threads.get();
         }
         options.memory = self.memory;
-        options.scratch = self.scratch.clone();
+        if let Some(folder) = &self.scratch {
+            // Told now, not when the memory is full after hours.
+            if !folder.is_dir() {
+                bail!("--scratch {} is no folder; make it first", folder.display());
+            }
+            options.scratch = Some(folder.clone());
+        }
         Ok(options)
     }
 }
