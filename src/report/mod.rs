@@ -1,7 +1,7 @@
 //! Renderers: one file per format, each reading a finished report and deciding nothing.
 //!
 //! A renderer never filters: what a report holds is told, or counted where it is too much for a page. A format is one
-//! file and one line in [`FORMATS`].
+//! file and one line in [`formats`].
 
 pub mod amounts;
 mod human;
@@ -31,9 +31,9 @@ pub trait Renderer {
 }
 
 /// All formats; the first is the default.
-#[allow(clippy::type_complexity, reason = "a line of the table is a constructor")]
-pub const FORMATS: &[fn(Look) -> Box<dyn Renderer>] =
-    &[|look| Box::new(Human { colour: look.colour }), |_| Box::new(Json)];
+pub fn formats(look: Look) -> Vec<Box<dyn Renderer>> {
+    vec![Box::new(Human { colour: look.colour }), Box::new(Json)]
+}
 
 /// How a report is shown, for formats that are looked at.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,12 +44,12 @@ pub struct Look {
 
 /// The format of this name.
 pub fn by_name(name: &str, look: Look) -> Option<Box<dyn Renderer>> {
-    FORMATS.iter().map(|make| make(look)).find(|renderer| renderer.name() == name)
+    formats(look).into_iter().find(|renderer| renderer.name() == name)
 }
 
 /// The names of all formats.
 pub fn names() -> Vec<&'static str> {
-    FORMATS.iter().map(|make| make(Look::default()).name()).collect()
+    formats(Look::default()).iter().map(|renderer| renderer.name()).collect()
 }
 
 /// The first words of every report that names known-bad items.
@@ -61,7 +61,7 @@ or to preserve may apply.";
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// Whoever was written to gave up.
-    #[error("{0}")]
+    #[error(transparent)]
     Write(#[from] io::Error),
     /// The findings could not be read back.
     #[error(transparent)]

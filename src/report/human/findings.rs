@@ -75,12 +75,16 @@ fn write_one(finding: &Finding, report: &Report, page: &mut Page<'_>) -> Result<
         let _ = write!(text, " ({origin})");
     }
     page.line(&format!("  {text}"))?;
-    let compared = matches!(finding.code, Code::Altered | Code::Moved) || report.reveal;
-    if compared {
-        for (what, digest) in [("expected", &finding.expected), ("found   ", &finding.found)] {
-            if let Some(digest) = digest {
-                page.line(&page.ink.paint(Style::Faint, &format!("  {what} {digest}")))?;
+    if matches!(finding.code, Code::Altered | Code::Moved) || report.reveal {
+        let digests = match (&finding.expected, &finding.found) {
+            (Some(expected), Some(found)) if expected == found => vec![("digest  ", found)],
+            (expected, found) => {
+                let both = [("expected", expected), ("found   ", found)];
+                both.into_iter().filter_map(|(what, digest)| Some((what, digest.as_ref()?))).collect()
             }
+        };
+        for (what, digest) in digests {
+            page.line(&page.ink.paint(Style::Faint, &format!("  {what} {digest}")))?;
         }
     }
     Ok(())

@@ -58,11 +58,14 @@ fn holding(report: &Report) -> Vec<String> {
     let ok = balance.claims_of(ClaimClass::Ok);
     if balance.claims_in > 0 {
         let how = algorithms(report);
-        parts.push(if ok == balance.claims_in {
-            format!("all {} are here and intact{how}", many(ok, "manifest entry", "manifest entries"))
-        } else {
-            let of = many(balance.claims_in, "manifest entry", "manifest entries");
-            format!("{} of {of} are here and intact{how}; the rest was not asked for", Count(ok))
+        parts.push(match balance.claims_in {
+            1 if ok == 1 => format!("the one manifest entry is here and intact{how}"),
+            n if ok == n => format!("all {} manifest entries are here and intact{how}", Count(n)),
+            n => format!(
+                "{} of {} manifest entries are here and intact{how}; the rest was not asked for",
+                Count(ok),
+                Count(n)
+            ),
         });
         if coverage.scope == "filtered" {
             parts.push("--include and --exclude left the rest out".to_string());

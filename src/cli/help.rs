@@ -1,0 +1,23 @@
+//! Texts that end the long help of commands.
+
+/// For the program itself.
+pub const START: &str = "\
+EXAMPLES:
+  shardproof verify data/                        what `hf download` left, or a SHA256SUMS in it
+  shardproof verify data/ --manifest SHA256SUMS
+  shardproof flag data/ --hash-list list.txt
+  shardproof audit data/ --manifest SHA256SUMS --hash-list list.txt --report json:report.json
+";
+
+const EXIT_CODES: &str = "\
+EXIT CODES:
+  0    valid: everything that was claimed was checked and is intact; nothing is on a list
+  1    invalid: something is wrong: altered, missing, moved, undisclosed, known-bad, …
+  2    the job could not be done: wrong usage, an unusable manifest or list, nothing to check against
+  3    incomplete: nothing wrong was seen, but not everything was checked
+  130  stopped by Ctrl-C, without a report; 143: by SIGTERM";
+
+/// The examples of a command, then the exit codes, which are the same for all.
+pub fn with_exit_codes(examples: &str) -> String {
+    format!("{examples}\n{EXIT_CODES}")
+}

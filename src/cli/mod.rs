@@ -1,0 +1,93 @@
+//! The command line: one file per command, and what the commands share.
+
+mod audit;
+mod completions;
+mod flag;
+mod help;
+mod meaning;
+mod options;
+mod output;
+mod progress;
+pub mod signals;
+mod verify;
+
+use std::io::{self, Write};
+
+use clap::{Parser, Subcommand};
+use shardproof::audit::AuditOptions;
+
+use options::OutputArgs;
+use output::Outputs;
+use progress::Telling;
+use signals::Signals;
+
+/// Verify datasets against what their publishers claimed, and flag known harmful content, in one parallel read.
+///
+/// shardproof reads every file of a dataset once, looks inside tar shards sample by sample, and reports what is
+/// altered, missing, moved, undisclosed or known-bad, and what it could not check. Nothing leaves the machine, nothing
+/// is written into the dataset, and no flagged content is ever shown.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = help::with_exit_codes(help::START))]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Audit(Box<audit::Audit>),
+    Verify(Box<verify::Verify>),
+    Flag(Box<flag::Flag>),
+    Completions(completions::Completions),
+}
+
+/// Runs a command; the exit code where the job could be done.
+pub fn run(cli: Cli, arguments: Vec<String>) -> anyhow::Result<u8> {
+    let (mut options, output) = match cli.command {
+        Command::Audit(typed) => (typed.meaning()?, typed.output),
+        Command::Verify(typed) => (typed.meaning()?, typed.output),
+        Command::Flag(typed) => (typed.meaning()?, typed.output),
+        Command::Completions(typed) => return typed.print(),
+    };
+    options.arguments = arguments;
+    check(&options, &output)
+}
+
+/// Audits, and writes all reports.
+fn check(options: &AuditOptions, output: &OutputArgs) -> anyhow::Result<u8> {
+    let outputs = Outputs::prepare(output, options)?;
+    let signals = Signals::listen()?;
+    let progress = Telling::new(output.progress, output.quiet);
+    let result = shardproof::audit::audit(options, &progress, signals.stop());
+    progress.finish();
+    let report = result.map_err(|error| signals.named(error))?;
+    outputs.write(&report)?;
+    Ok(report.exit_code)
+}
+
+/// Says something on standard error. Where that is closed, nobody is left to be told.
+pub fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "shardproof: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_options_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_is_explained() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} of {}", argument.get_id(), command.get_name());
+            }
+        }
+    }
+}
