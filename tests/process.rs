@@ -34,7 +34,8 @@ fn a_signal_ends_the_run_without_a_report() {
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(500));
-        let kill = Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status().unwrap();
+        let kill =
+            Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status().unwrap();
         assert!(kill.success());
         let started = Instant::now();
         let status = loop {
@@ -130,6 +131,7 @@ fn nothing_is_written_into_the_dataset() {
         .output()
         .unwrap();
     assert_eq!(beside.status.code(), Some(0));
-    let report: serde_json::Value = serde_json::from_slice(&fs::read(home.path().join("report.json")).unwrap()).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_slice(&fs::read(home.path().join("report.json")).unwrap()).unwrap();
     assert_eq!(report["verdict"], "valid");
 }
