@@ -14,7 +14,7 @@ use crate::claim::SourceId;
 use crate::digest::{Algorithm, Digest, DigestSet, Digests};
 use crate::error::{Error, Result};
 use crate::finding::Level;
-use crate::hashlist::{self, Context, HashListError};
+use crate::hashlist::{self, Columns, Context, HashListError};
 use crate::index::{HashListIndex, HashListIndexBuilder};
 use crate::locator::Escaped;
 
@@ -147,6 +147,8 @@ fn read_list(
             let known: Vec<_> = hashlist::formats().iter().map(|f| f.name()).collect();
             Error::Usage(format!("no hash list format is called {name}; known are {}", known.join(", ")))
         })?,
+        // Who names columns says that it is a table.
+        None if options.columns != Columns::default() => &hashlist::Csv,
         None => hashlist::recognise(&file_name, input.fill_buf().map_err(unreadable)?).map_err(unusable)?,
     };
     report.format = format.name();

@@ -243,6 +243,14 @@ impl Loader<'_> {
         };
         self.report.format = format.name();
         let context = Context { source: self.source, file_name: &file_name, declared: self.options.declared };
+        if self.report.found_in_dataset {
+            // Told as one file that cannot be used, if so it is; not line by line.
+            own_files.insert((metadata.dev(), metadata.ino()));
+            let mut trial = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
+            if let Err(error) = format.read(&mut trial, &context, &mut Nowhere) {
+                return Ok(Err(error));
+            }
+        }
         let read = format.read(&mut input, &context, self);
         if read.is_ok() {
             own_files.insert((metadata.dev(), metadata.ino()));
@@ -398,6 +406,19 @@ impl ClaimSink for Loader<'_> {
             self.report.rejections.push((line, reason.clone()));
         }
         self.refuse(Code::BadClaim, None, line, format!("this line is no claim: {reason}"))
+    }
+}
+
+/// Takes claims and keeps none: a manifest is read on trial.
+struct Nowhere;
+
+impl ClaimSink for Nowhere {
+    fn claim(&mut self, _: Claim) -> Result<()> {
+        Ok(())
+    }
+
+    fn reject(&mut self, _: u64, _: String) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::findings::{Findings, Names};
 use super::lists::Lists;
 use super::options::{AuditOptions, Mode, Samples, ScopeOption};
-use super::report::{Coverage, Report, Verdict};
+use super::report::{Coverage, Report, SourceReport, Verdict};
 use super::{listing, manifests, planning, reading};
 use crate::check::balance::Balance;
 use crate::check::{Rules, absent, containers, contents, places};
 use crate::error::{Error, Result};
 use crate::finding::{Class, Code};
 use crate::index::spool::{Scratch, Sorted};
+use crate::locator::Escaped;
 use crate::manifest::hf_local;
 
 /// Is told how far a run is. Nothing of it changes the answer.
@@ -72,7 +73,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     go_on(stop)?;
     let usable = loaded.reports.iter().any(|r| r.unusable.is_none());
     if !usable && lists.is_empty() {
-        return Err(nothing_to_check_against(options));
+        return Err(nothing_usable(&loaded.reports));
     }
 
     progress.stage("planning");
@@ -225,6 +226,18 @@ fn nothing_to_check_against(options: &AuditOptions) -> Error {
         _ => "Name a manifest with --manifest FILE.",
     };
     Error::NothingToCheckAgainst { sought, advice: advice.to_string() }
+}
+
+/// What lies there is named like a manifest and is none.
+fn nothing_usable(reports: &[SourceReport]) -> Error {
+    let mut why = reports.iter().filter_map(|r| Some((Escaped(&r.path), r.unusable.as_ref()?)));
+    let first = why.next().map_or_else(String::new, |(path, why)| format!("{path} cannot be used: {why}"));
+    let more = match why.count() {
+        0 => String::new(),
+        n => format!("; nor can {n} more"),
+    };
+    let sought = format!("the dataset holds what is named like a manifest, but {first}{more}");
+    Error::NothingToCheckAgainst { sought, advice: "Name a manifest with --manifest FILE.".into() }
 }
 
 fn names(options: &AuditOptions, planned: &[manifests::Planned], lists: &Lists) -> Names {
