@@ -70,6 +70,7 @@ pub fn read(
         common: *common,
         skipped: Mutex::new(Spool::new(scratch)),
         skipped_items: AtomicU64::new(0),
+        progress,
         stop,
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
@@ -133,6 +134,7 @@ struct Queue<'a> {
     /// Files of which nothing is asked.
     skipped: Mutex<Spool<Observation>>,
     skipped_items: AtomicU64,
+    progress: &'a dyn Progress,
     stop: &'a AtomicBool,
 }
 
@@ -149,6 +151,7 @@ impl Jobs for Queue<'_> {
                 self.skip(&file)?;
                 continue;
             };
+            self.progress.begin(&file.path);
             let (root, is_folder) = &self.roots[usize::from(file.root)];
             let path = if *is_folder { root.join(OsStr::from_bytes(&file.path)) } else { root.clone() };
             let source = FileSource::open(&path, file.through_link).map(|s| Arc::new(s) as Arc<dyn Source>);

@@ -25,6 +25,8 @@ pub trait Progress: Sync {
     fn stage(&self, name: &'static str);
     /// So many bytes of so many files will be read.
     fn planned(&self, bytes: u64, files: u64);
+    /// A file is begun: its path below its root.
+    fn begin(&self, path: &[u8]);
     /// So many more bytes were read.
     fn read(&self, bytes: u64);
     /// Something worth knowing before the end.
@@ -37,6 +39,7 @@ pub struct Silent;
 impl Progress for Silent {
     fn stage(&self, _: &'static str) {}
     fn planned(&self, _: u64, _: u64) {}
+    fn begin(&self, _: &[u8]) {}
     fn read(&self, _: u64) {}
     fn notice(&self, _: &str) {}
 }

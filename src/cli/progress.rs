@@ -1,11 +1,13 @@
 //! How far a run is, on standard error: a bar on a terminal, a line a minute elsewhere.
 
 use std::io::IsTerminal as _;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shardproof::audit::Progress;
+use shardproof::locator::Escaped;
 use shardproof::report::amounts::Bytes;
 
 use super::options::When;
@@ -51,8 +53,8 @@ impl Progress for Telling {
         match &self.shown {
             Shown::Nothing => {}
             Shown::Bar(bar) => {
-                bar.set_style(style("{spinner} {msg}"));
-                bar.set_message(name);
+                bar.set_style(style("{spinner} {prefix}"));
+                bar.set_prefix(name);
             }
             Shown::Lines(lines) if lines.stages => tell(name),
             Shown::Lines(_) => {}
@@ -64,7 +66,8 @@ impl Progress for Telling {
             Shown::Nothing => {}
             Shown::Bar(bar) => {
                 bar.set_style(style(
-                    "{msg} [{bar:24}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
+                    "{prefix} [{bar:24}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left  \
+                     {wide_msg}",
                 ));
                 bar.set_length(bytes);
                 // Rate and rest count from the first byte on, not from the listing.
@@ -72,6 +75,15 @@ impl Progress for Telling {
                 bar.reset_elapsed();
             }
             Shown::Lines(lines) => lines.plan(bytes, files),
+        }
+    }
+
+    fn begin(&self, path: &[u8]) {
+        match &self.shown {
+            Shown::Nothing => {}
+            // Redrawing is limited by the bar itself; small files are gone before anybody has read their names.
+            Shown::Bar(bar) => bar.set_message(Escaped(path).to_string()),
+            Shown::Lines(lines) => lines.begin(path),
         }
     }
 
@@ -119,6 +131,8 @@ struct Lines {
     due: AtomicU64,
     read: AtomicU64,
     planned: AtomicU64,
+    /// The file that was begun last.
+    file: Mutex<Vec<u8>>,
 }
 
 impl Lines {
@@ -131,6 +145,7 @@ impl Lines {
             due: AtomicU64::new(every.as_millis() as u64),
             read: AtomicU64::new(0),
             planned: AtomicU64::new(0),
+            file: Mutex::default(),
         }
     }
 
@@ -138,7 +153,15 @@ impl Lines {
         self.planned.store(bytes, Ordering::Relaxed);
         self.reading_since.store(self.begun.elapsed().as_millis() as u64, Ordering::Relaxed);
         if self.stages {
-            tell(&format!("up to {files} files, {} to read", Bytes(bytes)));
+            let files = if files == 1 { "1 file".to_string() } else { format!("{files} files") };
+            tell(&format!("{files} in all, {} to read", Bytes(bytes)));
+        }
+    }
+
+    fn begin(&self, path: &[u8]) {
+        if let Ok(mut file) = self.file.lock() {
+            file.clear();
+            file.extend_from_slice(path);
         }
     }
 
@@ -157,13 +180,15 @@ impl Lines {
         // Shards that are read twice make more than was planned.
         let part = if planned == 0 { 1.0 } else { (read as f64 / planned as f64).min(1.0) };
         let left = planned.saturating_sub(read) as f64 / rate.max(1.0);
+        let file = self.file.lock().map(|file| file.clone()).unwrap_or_default();
         Some(format!(
-            "read {} of {} ({:.1} %), {}/s, about {} left",
+            "read {} of {} ({:.1} %), {}/s, about {} left; now at {}",
             Bytes(read),
             Bytes(planned),
             part * 100.0,
             Bytes(rate as u64),
-            rough(left as u64)
+            rough(left as u64),
+            Escaped(&file)
         ))
     }
 }
@@ -186,9 +211,13 @@ mod tests {
     fn a_line_comes_once_in_each_interval() {
         let lines = Lines::new(Duration::from_secs(60), false);
         lines.planned.store(4 << 30, Ordering::Relaxed);
+        lines.begin(b"a\nb.tar");
         assert_eq!(lines.after(1 << 29, Duration::from_secs(30)), None);
         let line = lines.after(1 << 29, Duration::from_secs(64)).unwrap();
-        assert_eq!(line, "read 1.00 GiB of 4.00 GiB (25.0 %), 16.0 MiB/s, about 4 min left");
+        assert_eq!(
+            line,
+            "read 1.00 GiB of 4.00 GiB (25.0 %), 16.0 MiB/s, about 4 min left; now at a\\nb.tar"
+        );
         assert_eq!(lines.after(1, Duration::from_secs(65)), None);
         assert!(lines.after(1, Duration::from_secs(124)).is_some());
     }

@@ -133,6 +133,8 @@ struct Active {
     stamp: Stamp,
     source: Arc<dyn Source>,
     cursor: Box<dyn Cursor>,
+    /// Bytes read so far that the observer knows of.
+    read: u64,
     /// Items opened and not yet reported, by their number in the cursor.
     items: BTreeMap<ItemId, Item>,
     /// A piece the hasher had no lane for.
@@ -172,6 +174,7 @@ impl Worker<'_> {
                     stamp,
                     source,
                     cursor,
+                    read: 0,
                     items,
                     refused: None,
                     done: false,
@@ -203,7 +206,14 @@ impl Worker<'_> {
         let pool = &mut self.pool;
         let cursor = &mut file.cursor;
         let step = match catch_unwind(AssertUnwindSafe(|| cursor.step(pool))) {
-            Ok(step) => step,
+            Ok(step) => {
+                let read = file.cursor.bytes_read();
+                if read > file.read {
+                    self.observer.read(read - file.read);
+                    file.read = read;
+                }
+                step
+            }
             Err(_) => {
                 self.give_up(file)?;
                 return Ok(true);
@@ -330,9 +340,6 @@ impl Worker<'_> {
     }
 
     fn data(&mut self, file: &mut Active, item: ItemId, bytes: Bytes) {
-        if item == ItemId::FILE {
-            self.observer.read(bytes.len() as u64);
-        }
         let Some(entry) = file.items.get_mut(&item) else { return };
         let Some(message) = entry.message else { return };
         entry.observation.length += bytes.len() as u64;

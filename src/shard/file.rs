@@ -96,6 +96,10 @@ impl FileCursor {
 }
 
 impl Cursor for FileCursor {
+    fn bytes_read(&self) -> u64 {
+        self.at
+    }
+
     fn footprint(&self) -> usize {
         // One block is being read into or decoded into while a step lasts, and pieces of one more may wait.
         size_of::<Self>() + 2 * PIECE + self.out.footprint() + self.layer.footprint()

@@ -129,6 +129,9 @@ pub trait Cursor: Send {
     /// Bytes of memory it holds between steps, an upper bound.
     fn footprint(&self) -> usize;
 
+    /// Bytes of the file read so far, those read twice counted twice.
+    fn bytes_read(&self) -> u64;
+
     /// Does a small piece of work. After [`Step::Done`] it is not stepped again.
     fn step(&mut self, pool: &mut Pool) -> Step;
 }
