@@ -32,12 +32,47 @@ fn main() {
     let tar_peak = tar.compare("members of one tar, 4 KiB each");
     drop(tar);
 
+    hold_cores_busy(&folder.path().join("mixed"), (4 << 30) / tenth as u64);
+
     let times = 20;
     let more = Dataset::files(&folder.path().join("more"), times * 20_000 / tenth as u64, 64);
     hold_memory("small files", small_peak, more.shardproof().peak);
     drop(more);
     let more = Dataset::tar(&folder.path().join("moretar"), times * 100_000 / tenth as u64, 64);
     hold_memory("members", tar_peak, more.shardproof().peak);
+}
+
+/// One large file beside 64 that are as large together: no core may wait for another.
+fn hold_cores_busy(folder: &Path, large: u64) {
+    let data = folder.join("data");
+    fs::create_dir_all(&data).expect("a folder for files");
+    // Holes read as zeros: nothing but hashing is measured, and the disk keeps its space.
+    let zeros = |len: u64| {
+        let mut sha256 = Sha256::new();
+        let piece = vec![0; 1 << 20];
+        (0..len / piece.len() as u64).for_each(|_| sha256.update(&piece));
+        sha256.update(&piece[..(len % piece.len() as u64) as usize]);
+        hex::encode(sha256.finalize())
+    };
+    let mut sums = format!("{}  large\n", zeros(large));
+    fs::File::create(data.join("large")).and_then(|f| f.set_len(large)).expect("a file with a hole");
+    let small = zeros(large / 64);
+    for i in 0..64 {
+        fs::File::create(data.join(format!("small-{i}")))
+            .and_then(|f| f.set_len(large / 64))
+            .expect("a file with a hole");
+        sums.push_str(&format!("{small}  small-{i}\n"));
+    }
+    let manifest = folder.join("SHA256SUMS");
+    fs::write(&manifest, sums).expect("the sums are written");
+    let mixed = Dataset { folder: data, manifest, known: None, items: 65, bytes: large * 2 };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let run = (0..3).map(|_| mixed.shardproof()).min_by_key(|run| run.wall).expect("three runs");
+    let (wall, cpu) = (run.wall.as_secs_f64(), run.cpu.as_secs_f64());
+    // With more than two cores the large file itself is the limit.
+    let bound = (cpu / cores).max(cpu / 2.0);
+    println!("1 large file beside 64 small: {wall:.2} s, {:.2}× the bound", wall / bound);
+    assert!(wall < 1.15 * bound + 0.1, "a core was idle: {wall} s for {cpu} s of work on {cores} cores");
 }
 
 fn hold_memory(what: &str, once: u64, twenty_times: u64) {
