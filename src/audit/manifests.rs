@@ -104,6 +104,8 @@ pub struct Manifests {
     pub own_files: HashSet<(u64, u64)>,
     /// Some manifest lists only what arrived.
     pub unknown_scope: bool,
+    /// Digests, in hexadecimal, of downloads that did not finish: they stand in the names of partial files.
+    pub interrupted: HashSet<String>,
 }
 
 /// Reads all chosen manifests.
@@ -119,6 +121,7 @@ pub fn load(
 ) -> Result<Manifests> {
     let mut claims = Spool::new(scratch);
     let mut loaded = (Vec::new(), Vec::new(), HashSet::new(), false);
+    let mut interrupted = HashSet::new();
     for (number, Planned { name, what }) in planned.into_iter().enumerate() {
         let source = SourceId(number as u32);
         let mut loader = Loader {
@@ -129,6 +132,7 @@ pub fn load(
             balance,
             findings,
             report: SourceReport::new("manifest", name),
+            interrupted: &mut interrupted,
         };
         let result = match what {
             Planning::Named { path, format } => loader.named(&path, format, &mut loaded.2).map(Some),
@@ -148,7 +152,7 @@ pub fn load(
         loaded.0.push(loader.report);
     }
     let (reports, scopes, own_files, unknown_scope) = loaded;
-    Ok(Manifests { claims: claims.sorted()?, reports, scopes, own_files, unknown_scope })
+    Ok(Manifests { claims: claims.sorted()?, reports, scopes, own_files, unknown_scope, interrupted })
 }
 
 /// How names in a manifest become paths below the roots.
@@ -168,6 +172,7 @@ struct Loader<'a> {
     balance: &'a mut Balance,
     findings: &'a mut dyn FindingSink,
     report: SourceReport,
+    interrupted: &'a mut HashSet<String>,
 }
 
 impl Loader<'_> {
@@ -393,6 +398,9 @@ impl ClaimSink for Loader<'_> {
             claim.unusable = Some(Unusable::NotComputable(format!(
                 "the manifest gives {has}; --require asks for {required}"
             )));
+        }
+        if let Some(digest) = claim.digests.strongest().filter(|_| claim.interrupted) {
+            self.interrupted.insert(hex::encode(digest.bytes()));
         }
         let key = claim_key(&place_key(path.as_bytes()));
         claim.subject = Subject::Path(path);

@@ -137,6 +137,7 @@ pub fn plan(
     rules: &Rules,
     lists: DigestSet,
     own_files: &HashSet<(u64, u64)>,
+    interrupted: &HashSet<String>,
     scratch: &Scratch,
     findings: &mut dyn FindingSink,
 ) -> Result<(Plan, Common)> {
@@ -144,6 +145,7 @@ pub fn plan(
         options,
         rules,
         own_files,
+        interrupted,
         work: Spool::new(scratch),
         unread: Spool::new(scratch),
         blind: Spool::new(scratch),
@@ -217,6 +219,7 @@ struct Planning<'a> {
     options: &'a AuditOptions,
     rules: &'a Rules,
     own_files: &'a HashSet<(u64, u64)>,
+    interrupted: &'a HashSet<String>,
     work: Spool<Work>,
     unread: Spool<Observation>,
     blind: Spool<String>,
@@ -316,12 +319,21 @@ impl Planning<'_> {
     }
 
     fn is_exempt(&self, found: &Found, stamp: &Stamp) -> bool {
-        // What a download left unfinished is told by the claim that says so.
         self.own_files.contains(&stamp.inode)
-            || bookkeeping::is_partial_download(&found.path)
+            || self.is_told_as_interrupted(&found.path)
             || (may_be_bookkeeping(&found.path)
                 && read_head(&join(&self.options.roots[usize::from(found.root)], &found.path))
                     .is_some_and(|head| bookkeeping::is_bookkeeping(&found.path, &head, stamp.size)))
+    }
+}
+
+impl Planning<'_> {
+    /// A partial file whose claim says that its download did not finish is told by that claim.
+    fn is_told_as_interrupted(&self, path: &[u8]) -> bool {
+        bookkeeping::is_partial_download(path)
+            && path
+                .split(|&b| b == b'.' || b == b'/')
+                .any(|part| std::str::from_utf8(part).is_ok_and(|part| self.interrupted.contains(part)))
     }
 }
 

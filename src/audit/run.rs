@@ -97,6 +97,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &rules,
         lists.algorithms(),
         &own_files,
+        &loaded.interrupted,
         &scratch,
         &mut findings,
     )?;
@@ -182,16 +183,23 @@ fn check_options(options: &AuditOptions) -> Result<()> {
             advice: "Name one with --hash-list FILE.".into(),
         });
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen: Vec<(PathBuf, &PathBuf)> = Vec::new();
     for root in &options.roots {
         let real = std::fs::canonicalize(root).map_err(|cause| Error::Unreadable {
             role: "dataset",
             path: root.clone(),
             cause,
         })?;
-        if !seen.insert(real) {
-            return Err(Error::Usage(format!("the dataset folder {} is named twice", root.display())));
+        for (other, named) in &seen {
+            if real.starts_with(other) || other.starts_with(&real) {
+                return Err(Error::Usage(format!(
+                    "the datasets {} and {} are the same or lie one in the other; name the outer one only",
+                    named.display(),
+                    root.display()
+                )));
+            }
         }
+        seen.push((real, root));
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ pub fn settle(
         }
         let class = if was_found {
             ClaimClass::Moved
-        } else if let Some((_, why)) = holders.last() {
+        } else if let Some((_, why)) = holders.iter().rev().find(|(holder, _)| is_below(place, holder)) {
             findings.finding(tell(Code::Unverified, &absent, format!("it cannot be told: {why}")))?;
             ClaimClass::NotChecked(Code::Unverified.name())
         } else if rules.subset {

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Locator, place_key};
+use crate::manifest::bookkeeping::is_partial_download;
 use crate::observation::{Kind, Observation, State};
 
 /// What the round by name leaves to the later ones.
@@ -237,12 +238,18 @@ impl Round<'_> {
         self.loose.push(&item_key(place, root, item.item), &Loose { seen: item, role })
     }
 
-    fn file(&mut self, place: &[u8], root: u16, meeting: &mut Meeting, item: Observation) -> Result<()> {
+    fn file(&mut self, place: &[u8], root: u16, meeting: &mut Meeting, mut item: Observation) -> Result<()> {
         if item.inside_incomplete || matches!(item.state, State::Unread(_)) {
             self.blind
                 .push(&super::claim_key(place), &format!("{} was not read to its end", item.locator))?;
         }
-        let class = if meeting.claims.is_empty() { None } else { Some(self.judge(meeting, &item)?) };
+        // What stands at the name of a download that did not finish is the unfinished file, not the claimed one.
+        let unfinished = is_partial_download(&item.locator.shard)
+            && !meeting.claims.is_empty()
+            && meeting.claims.iter().all(|(claim, _)| claim.interrupted);
+        item.exempt |= unfinished;
+        let unclaimed = unfinished || meeting.claims.is_empty();
+        let class = if unclaimed { None } else { Some(self.judge(meeting, &item)?) };
         if let Some(class) = class {
             self.balance.item(class);
         }
