@@ -6,6 +6,7 @@ pub mod decoder;
 pub mod file;
 pub mod gzip;
 mod memory;
+pub mod xz;
 mod zeros;
 pub mod zstd;
 
