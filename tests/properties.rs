@@ -77,6 +77,18 @@ fn zstd(content: &[u8]) -> Vec<u8> {
     out
 }
 
+fn bzip2(content: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn xz(content: &[u8]) -> Vec<u8> {
+    let mut writer = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(0)).unwrap();
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -84,7 +96,13 @@ proptest! {
     fn samples_are_the_same_however_they_are_packed(tree in tree()) {
         let expected: BTreeMap<String, String> = tree.iter().map(|(n, c)| (n.clone(), hex_of(c))).collect();
         let tar = tar_of(&tree);
-        for (name, packed) in [("s.tar", tar.clone()), ("s.tar.gz", gzip(&tar)), ("s.tar.zst", zstd(&tar))] {
+        for (name, packed) in [
+            ("s.tar", tar.clone()),
+            ("s.tar.gz", gzip(&tar)),
+            ("s.tar.zst", zstd(&tar)),
+            ("s.tar.bz2", bzip2(&tar)),
+            ("s.tar.xz", xz(&tar)),
+        ] {
             let scan = scan(
                 Arc::new(MemorySource(Bytes::from(packed))),
                 name,
@@ -237,6 +255,16 @@ fn a_damaged_tar_gz_is_never_valid() {
 #[test]
 fn a_damaged_tar_zst_is_never_valid() {
     never_valid_when_damaged("s.tar.zst", &zstd(&small_tar()), 0, &small_tree());
+}
+
+#[test]
+fn a_damaged_tar_bz2_is_never_valid() {
+    never_valid_when_damaged("s.tar.bz2", &bzip2(&small_tar()), 0, &small_tree());
+}
+
+#[test]
+fn a_damaged_tar_xz_is_never_valid() {
+    never_valid_when_damaged("s.tar.xz", &xz(&small_tar()), 0, &small_tree());
 }
 
 /// What is left of a JSON report without the part that tells of the run.

@@ -9,8 +9,10 @@ use super::ledger::Ledger;
 use super::steps::{Opening, share};
 use super::{End, Format, ItemId, Kind, Place, Reader, Steps};
 use crate::finding::Code;
+use crate::source::bzip2::{self, Bzip2};
 use crate::source::decoder::{Damage, Decoder, Turn};
 use crate::source::gzip::Gzip;
+use crate::source::xz::{self, Xz};
 use crate::source::zstd::Zstd;
 use crate::source::{PIECE, Pool, RegionClass};
 
@@ -19,7 +21,7 @@ pub struct Codec {
     name: &'static str,
     /// Endings of file names, and what takes their place in the name of the stream.
     endings: &'static [(&'static [u8], &'static [u8])],
-    magics: &'static [(u8, &'static [u8])],
+    begins: fn(&[u8]) -> bool,
     decoder: fn() -> Box<dyn Decoder>,
 }
 
@@ -27,7 +29,7 @@ pub struct Codec {
 pub static GZIP: Codec = Codec {
     name: "gzip",
     endings: &[(b".gz", b""), (b".gzip", b""), (b".tgz", b".tar"), (b".taz", b".tar")],
-    magics: &[(0xff, &[0x1f, 0x8b, 8])],
+    begins: |head| head.starts_with(&[0x1f, 0x8b, 8]),
     decoder: || Box::new(Gzip::default()),
 };
 
@@ -35,9 +37,28 @@ pub static GZIP: Codec = Codec {
 pub static ZSTD: Codec = Codec {
     name: "zstd",
     endings: &[(b".zst", b""), (b".zstd", b""), (b".tzst", b".tar")],
-    magics: &[(0xff, &[0x28, 0xb5, 0x2f, 0xfd]), (0xf0, &[0x50, 0x2a, 0x4d, 0x18])],
+    begins: |head| matches!(head, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]),
     decoder: || Box::new(Zstd::default()),
 };
+
+/// bzip2. Its three magic letters may begin a text: what follows them is asked for as well.
+pub static BZIP2: Codec = Codec {
+    name: "bzip2",
+    endings: &[(b".bz2", b""), (b".tbz2", b".tar"), (b".tbz", b".tar")],
+    begins: bzip2::begins,
+    decoder: || Box::new(Bzip2::default()),
+};
+
+/// xz (xz-file-format 1.2.1).
+pub static XZ: Codec = Codec {
+    name: "xz",
+    endings: &[(b".xz", b""), (b".txz", b".tar")],
+    begins: xz::begins,
+    decoder: || Box::new(Xz::default()),
+};
+
+/// All compressed streams that are decoded.
+pub static CODECS: [&Codec; 4] = [&GZIP, &ZSTD, &BZIP2, &XZ];
 
 impl Codec {
     /// What the stream in a file of this name is called; `None` if the name is not of this format.
@@ -54,10 +75,7 @@ impl Format for Codec {
     }
 
     fn recognises(&self, _name: &[u8], head: &[u8]) -> bool {
-        self.magics.iter().any(|(mask, magic)| {
-            matches!((head, magic), ([first, rest @ ..], [wanted, more @ ..])
-                if first & mask == *wanted && rest.starts_with(more))
-        })
+        (self.begins)(head)
     }
 
     fn reader(&self, place: &Place, out: &mut Steps) -> Option<Box<dyn Reader>> {

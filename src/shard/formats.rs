@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::compressed::{GZIP, ZSTD};
+use super::compressed::{BZIP2, CODECS, GZIP, XZ, ZSTD};
 use super::ledger::Ledger;
 use super::tar::{CalledTar, Tar};
 use super::{End, Format, HEAD, ItemId, Place, Reader, RegionClass, Steps};
@@ -15,9 +15,9 @@ static FORMATS: &[&dyn Format] = &[
     &Tar,
     &GZIP,
     &ZSTD,
+    &BZIP2,
+    &XZ,
     &Closed { name: "zip", magics: &[b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"] },
-    &Closed { name: "xz", magics: &[b"\xfd7zXZ\0"] },
-    &Closed { name: "bzip2", magics: &[b"BZh"] },
     &Closed { name: "7z", magics: &[b"7z\xbc\xaf\x27\x1c"] },
     &Closed { name: "rar", magics: &[b"Rar!\x1a\x07"] },
     &Closed { name: "parquet", magics: &[b"PAR1", b"PARE"] },
@@ -72,7 +72,7 @@ impl Format for Miscalled {
         if head.starts_with(b"version https://git-lfs.github.com/") {
             return false;
         }
-        let compressed = [&GZIP, &ZSTD].iter().any(|codec| codec.stream_name(name).is_some());
+        let compressed = CODECS.iter().any(|codec| codec.stream_name(name).is_some());
         compressed || name.to_ascii_lowercase().ends_with(b".tar")
     }
 

@@ -1,10 +1,12 @@
 //! Where bytes come from: positional reads, the blocks they are read into, and decoders of compressed streams.
 
 mod block;
+pub mod bzip2;
 pub mod decoder;
 pub mod file;
 pub mod gzip;
 mod memory;
+pub mod xz;
 mod zeros;
 pub mod zstd;
 

@@ -123,7 +123,7 @@ impl Listing {
                     listing.regions.entry(layer).or_default().push((range, class));
                 }
                 Step::Fault(fault) => listing.faults.push(fault),
-                Step::Quiet | Step::NotYet => assert!(cursor.footprint() < 3 << 20),
+                Step::Quiet | Step::NotYet => assert!(cursor.footprint() < 5 << 20),
                 Step::Cells { .. } => panic!("no table here"),
                 Step::Done => break,
             }

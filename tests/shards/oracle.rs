@@ -53,6 +53,18 @@ pub fn zstd(data: &[u8]) -> Vec<u8> {
     out
 }
 
+pub fn bzip2(data: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub fn xz(data: &[u8]) -> Vec<u8> {
+    let mut writer = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(0)).unwrap();
+    writer.write_all(data).unwrap();
+    writer.finish().unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -71,6 +83,8 @@ proptest! {
         let packed = [
             ("a.tar.gz", [gzip(&bytes[..cut]), gzip(&bytes[cut..])].concat()),
             ("a.tar.zst", [zstd(&bytes[..cut]), zstd(&bytes[cut..])].concat()),
+            ("a.tar.bz2", [bzip2(&bytes[..cut]), bzip2(&bytes[cut..])].concat()),
+            ("a.tar.xz", [xz(&bytes[..cut]), xz(&bytes[cut..])].concat()),
         ];
         for (name, packed) in packed {
             let whole = Listing::read(name, &packed);
@@ -84,7 +98,13 @@ proptest! {
 fn large_members_flow_in_pieces() {
     let data: Vec<u8> = (0..300_000u32).map(|i| (i % 251) as u8).collect();
     let bytes = write_tar(&[("big".into(), data.clone()), ("d/small".into(), b"x".to_vec())]);
-    for (name, bytes) in [("a.tar", bytes.clone()), ("a.tar.gz", gzip(&bytes)), ("a.tar.zst", zstd(&bytes))] {
+    for (name, bytes) in [
+        ("a.tar", bytes.clone()),
+        ("a.tar.gz", gzip(&bytes)),
+        ("a.tar.zst", zstd(&bytes)),
+        ("a.tbz2", bzip2(&bytes)),
+        ("a.txz", xz(&bytes)),
+    ] {
         let listing = Listing::read(name, &bytes);
         assert_eq!(members(&listing)[0], (b"big".to_vec(), data.clone()));
     }
@@ -112,7 +132,13 @@ fn layers_nobody_asked_for_emit_no_data() {
 
 #[test]
 fn streams_that_are_no_tar_are_one_payload() {
-    for (name, packed) in [("a.jsonl.gz", gzip(b"{}\n")), ("a.jsonl.zst", zstd(b"{}\n"))] {
+    let line = b"{}\n";
+    for (name, packed) in [
+        ("a.jsonl.gz", gzip(line)),
+        ("a.jsonl.zst", zstd(line)),
+        ("a.jsonl.bz2", bzip2(line)),
+        ("a.jsonl.xz", xz(line)),
+    ] {
         let listing = Listing::read(name, &packed);
         assert_eq!((listing.items.len(), listing.faults.len()), (2, 0));
         assert_eq!(listing.items[1].data, b"{}\n");

@@ -180,9 +180,14 @@ fn after_the_end_all_is_one_region_and_members_are_hidden() {
 
 #[test]
 fn what_is_only_called_a_container_is_told() {
-    for (name, bytes) in
-        [("a.jsonl.gz", &b"{}\n"[..]), ("a.tar", b"pointer"), ("a.tgz", b""), ("a.zst", b"x")]
-    {
+    for (name, bytes) in [
+        ("a.jsonl.gz", &b"{}\n"[..]),
+        ("a.tar", b"pointer"),
+        ("a.tgz", b""),
+        ("a.zst", b"x"),
+        ("a.bz2", b"BZh9"),
+        ("a.txz", b"\xfd7zXY"),
+    ] {
         let listing = Listing::read(name, bytes);
         assert_eq!((listing.faults.len(), listing.faults[0].code), (1, Code::Unreadable), "{name}");
     }
@@ -191,8 +196,12 @@ fn what_is_only_called_a_container_is_told() {
     let mut bytes = [entry(b"a", b'0', b"A"), entry(b"b", b'0', b"B"), end()].concat();
     bytes[0] ^= 1;
     assert_eq!(members(&Listing::read("a.tar", &bytes)), [("b".into(), &b"B"[..], false)]);
-    for (name, packed) in [("a.tgz", crate::oracle::gzip(&bytes)), ("A.TAR.ZST", crate::oracle::zstd(&bytes))]
-    {
+    for (name, packed) in [
+        ("a.tgz", crate::oracle::gzip(&bytes)),
+        ("A.TAR.ZST", crate::oracle::zstd(&bytes)),
+        ("a.tbz2", crate::oracle::bzip2(&bytes)),
+        ("a.tar.XZ", crate::oracle::xz(&bytes)),
+    ] {
         assert_eq!(members(&Listing::read(name, &packed)), [("b".into(), &b"B"[..], false)]);
     }
 }
