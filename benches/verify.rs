@@ -32,7 +32,7 @@ fn main() {
     let tar_peak = tar.compare("members of one tar, 4 KiB each");
     drop(tar);
 
-    hold_cores_busy(&folder.path().join("mixed"), (4 << 30) / tenth as u64);
+    hold_cores_busy(&folder.path().join("mixed"), (4 << 30) / tenth as u64, quick);
 
     let times = 20;
     let more = Dataset::files(&folder.path().join("more"), times * 20_000 / tenth as u64, 64);
@@ -43,7 +43,7 @@ fn main() {
 }
 
 /// One large file beside 64 that are as large together: no core may wait for another.
-fn hold_cores_busy(folder: &Path, large: u64) {
+fn hold_cores_busy(folder: &Path, large: u64, quick: bool) {
     let data = folder.join("data");
     fs::create_dir_all(&data).expect("a folder for files");
     // Holes read as zeros: nothing but hashing is measured, and the disk keeps its space.
@@ -72,7 +72,8 @@ fn hold_cores_busy(folder: &Path, large: u64) {
     // With more than two cores the large file itself is the limit.
     let bound = (cpu / cores).max(cpu / 2.0);
     println!("1 large file beside 64 small: {wall:.2} s, {:.2}× the bound", wall / bound);
-    assert!(wall < 1.15 * bound + 0.1, "a core was idle: {wall} s for {cpu} s of work on {cores} cores");
+    // A quick run shares its machine with others; only a full one is held to the bound.
+    assert!(quick || wall < 1.15 * bound, "a core was idle: {wall} s for {cpu} s of work on {cores} cores");
 }
 
 fn hold_memory(what: &str, once: u64, twenty_times: u64) {
@@ -284,8 +285,9 @@ fn usage(id: u32) -> (u64, u64) {
         .unwrap_or(0);
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<u64> = after_name.split_whitespace().filter_map(|f| f.parse().ok()).collect();
+    // Some fields are negative; the state is a letter.
+    let fields: Vec<i64> = after_name.split_whitespace().filter_map(|f| f.parse().ok()).collect();
     // Fields after the name and the state: utime and stime are the 11th and 12th numbers (proc(5)).
     let cpu = fields.get(10).copied().unwrap_or(0) + fields.get(11).copied().unwrap_or(0);
-    (peak * 1024, cpu)
+    (peak * 1024, u64::try_from(cpu).unwrap_or(0))
 }
