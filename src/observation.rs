@@ -106,6 +106,8 @@ pub struct Observation {
     pub opened: bool,
     /// Not all of its inside was seen.
     pub inside_incomplete: bool,
+    /// For a compressed archive: digests and length of what it decompresses to.
+    pub stream: Option<(Digests, u64)>,
     /// The LFS pointer it consists of.
     pub pointer: Option<PointerSeen>,
     /// It is on a hash list: no digest of it is shown anywhere.
@@ -129,6 +131,7 @@ impl Observation {
             in_stream: false,
             opened: false,
             inside_incomplete: false,
+            stream: None,
             pointer: None,
             known_bad: false,
             exempt: false,

@@ -74,6 +74,10 @@ pub fn list(
             u16::try_from(root).map_err(|_| Error::Usage("more than 65,535 dataset folders".into()))?;
         std::fs::metadata(folder)
             .and_then(|m| {
+                if !m.is_dir() && !m.is_file() {
+                    let what = "it is neither a folder nor a regular file";
+                    return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
+                }
                 if m.is_dir() {
                     std::fs::read_dir(folder).map(drop)
                 } else {
@@ -119,6 +123,10 @@ impl Keep<'_> {
     ) -> Result<()> {
         let Listed { path, what } = listed;
         let folder = matches!(what, What::UnreadableDirectory(_));
+        // What is excluded need not be readable. What is merely not included may hold what is.
+        if folder && !path.is_empty() && self.options.excludes(&path) {
+            return Ok(());
+        }
         if !folder && !self.options.admits(&path) {
             // A manifest may be narrowed away as data and still say what the data is.
             listing.2 += 1;

@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
@@ -24,10 +23,12 @@ pub struct Lists {
     index: Option<HashListIndex>,
     /// The lists, in order.
     pub reports: Vec<SourceReport>,
+    /// For each list, how many lines were refused that may have been meant to name harmful content.
+    pub lost: Vec<u64>,
     /// Digests of the lists may be shown.
     pub reveal: bool,
-    /// Device and inode of the files.
-    pub own_files: Vec<(u64, u64)>,
+    /// Their files, as real paths.
+    pub own_files: Vec<PathBuf>,
 }
 
 /// An item that is on a list.
@@ -64,8 +65,9 @@ impl Lists {
         let mut lists = Lists { reveal: options.reveal, ..Lists::default() };
         for (number, spec) in options.hash_lists.iter().enumerate() {
             let source = SourceId(first + number as u32);
-            let report = read_list(options, spec, source, &mut builder, &mut lists.own_files)?;
+            let (report, lost) = read_list(options, spec, source, &mut builder, &mut lists.own_files)?;
             lists.reports.push(report);
+            lists.lost.push(lost);
         }
         if !lists.reports.is_empty() {
             lists.index = Some(builder.build());
@@ -116,8 +118,8 @@ fn read_list(
     spec: &SourceSpec,
     source: SourceId,
     builder: &mut HashListIndexBuilder,
-    own_files: &mut Vec<(u64, u64)>,
-) -> Result<SourceReport> {
+    own_files: &mut Vec<PathBuf>,
+) -> Result<(SourceReport, u64)> {
     let path = &spec.path;
     let unreadable = |cause| Error::Unreadable { role: "hash list", path: path.clone(), cause };
     let unusable = |error: HashListError| match error {
@@ -135,7 +137,7 @@ fn read_list(
         let what = if metadata.is_dir() { "it is a folder" } else { "it is no regular file" };
         return Err(unreadable(std::io::Error::new(std::io::ErrorKind::InvalidInput, what)));
     }
-    own_files.push((metadata.dev(), metadata.ino()));
+    own_files.extend(std::fs::canonicalize(path));
     let mut report = SourceReport::new("hash-list", path.as_os_str().as_bytes().to_vec());
     report.sha256 = Some(sha256_of(path).map_err(unreadable)?);
     let mut input = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
@@ -162,8 +164,8 @@ fn read_list(
     let loaded = loader.finish();
     report.entries = loaded.entries;
     report.rejected = loaded.rejected;
-    report.rejections = loaded.first_rejections.into_iter().map(|r| (r.line, r.reason)).collect();
-    Ok(report)
+    report.rejections = loaded.first_rejections.iter().cloned().map(|r| (r.line, r.reason)).collect();
+    Ok((report, loaded.lost))
 }
 
 fn sha256_of(path: &Path) -> std::io::Result<String> {

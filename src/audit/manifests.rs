@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -100,8 +99,8 @@ pub struct Manifests {
     pub reports: Vec<SourceReport>,
     /// What they claim to list completely.
     pub scopes: Vec<Scope>,
-    /// Device and inode of their files.
-    pub own_files: HashSet<(u64, u64)>,
+    /// Their files, as real paths.
+    pub own_files: HashSet<PathBuf>,
     /// Some manifest lists only what arrived.
     pub unknown_scope: bool,
     /// Digests, in hexadecimal, of downloads that did not finish: they stand in the names of partial files.
@@ -180,7 +179,7 @@ impl Loader<'_> {
         &mut self,
         path: &Path,
         format: Option<&'static dyn ManifestFormat>,
-        own_files: &mut HashSet<(u64, u64)>,
+        own_files: &mut HashSet<PathBuf>,
     ) -> Result<Scope> {
         self.base = self.base_of_named(path)?;
         self.file(path, format, own_files)?.map_err(|error| {
@@ -197,12 +196,7 @@ impl Loader<'_> {
     }
 
     /// A manifest that only lies in the dataset: one that cannot be used is a gap, not the end.
-    fn found(
-        &mut self,
-        root: u16,
-        path: &[u8],
-        own_files: &mut HashSet<(u64, u64)>,
-    ) -> Result<Option<Scope>> {
+    fn found(&mut self, root: u16, path: &[u8], own_files: &mut HashSet<PathBuf>) -> Result<Option<Scope>> {
         let end = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
         self.base = Base { add: path[..end].to_vec(), strip: Vec::new() };
         self.report.found_in_dataset = true;
@@ -228,7 +222,7 @@ impl Loader<'_> {
         &mut self,
         path: &Path,
         format: Option<&'static dyn ManifestFormat>,
-        own_files: &mut HashSet<(u64, u64)>,
+        own_files: &mut HashSet<PathBuf>,
     ) -> Result<Result<Scope, ManifestError>> {
         let unreadable = |cause| Error::Unreadable { role: "manifest", path: path.to_path_buf(), cause };
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
@@ -250,7 +244,6 @@ impl Loader<'_> {
         let context = Context { source: self.source, file_name: &file_name, declared: self.options.declared };
         if self.report.found_in_dataset {
             // Told as one file that cannot be used, if so it is; not line by line.
-            own_files.insert((metadata.dev(), metadata.ino()));
             let mut trial = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
             if let Err(error) = format.read(&mut trial, &context, &mut Nowhere) {
                 return Ok(Err(error));
@@ -258,7 +251,7 @@ impl Loader<'_> {
         }
         let read = format.read(&mut input, &context, self);
         if read.is_ok() {
-            own_files.insert((metadata.dev(), metadata.ino()));
+            own_files.extend(std::fs::canonicalize(path));
             io::copy(&mut input, &mut io::sink()).map_err(unreadable)?;
             self.report.sha256 = Some(hex::encode(input.sha256.finalize()));
         }
@@ -299,7 +292,11 @@ impl Loader<'_> {
 
     fn base_of_named(&self, manifest: &Path) -> Result<Base> {
         let canonical = |path: &Path| std::fs::canonicalize(path).ok();
-        let roots: Vec<PathBuf> = self.options.roots.iter().filter_map(|root| canonical(root)).collect();
+        // A dataset that is a single file lies in its folder.
+        let folder =
+            |root: PathBuf| if root.is_dir() { Some(root) } else { root.parent().map(Path::to_path_buf) };
+        let roots: Vec<PathBuf> =
+            self.options.roots.iter().filter_map(|root| canonical(root).and_then(folder)).collect();
         let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
         if let Some(base) = &self.options.base {
             let below_root = self.options.roots.iter().map(|root| root.join(base));
@@ -337,6 +334,19 @@ impl Loader<'_> {
             }
             (None, other) => other,
         }
+    }
+
+    /// Whether the user's patterns admit what a claim is about. A claim on a sample is as its shard is.
+    fn admits(&self, path: &ItemPath) -> bool {
+        if self.options.include.is_none() && self.options.exclude.is_none() {
+            return true;
+        }
+        let bytes = path.as_bytes();
+        let is_shard =
+            |end: &usize| self.options.roots.iter().any(|root| join(root, &bytes[..*end]).is_file());
+        let mut ends = bytes.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+        let shard = ends.find(is_shard).unwrap_or(bytes.len());
+        self.options.admits(&bytes[..shard])
     }
 
     fn refuse(&mut self, code: Code, locator: Option<Locator>, line: u64, detail: String) -> Result<()> {
@@ -386,7 +396,7 @@ impl ClaimSink for Loader<'_> {
                 }
             }
         };
-        if !self.options.admits(path.as_bytes()) {
+        if !self.admits(&path) {
             return Ok(());
         }
         self.report.entries += 1;

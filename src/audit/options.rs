@@ -1,5 +1,7 @@
 //! What a run is asked to do: typed words already turned into meanings.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use globset::GlobSet;
@@ -88,16 +90,20 @@ impl AuditOptions {
         }
     }
 
+    /// Whether some part of a path from the left is excluded.
+    pub fn excludes(&self, path: &[u8]) -> bool {
+        self.exclude.as_ref().is_some_and(|set| matches_some_part(set, path))
+    }
+
     /// Whether a path below a root is looked at: some part of it from the left is included, none is excluded.
     pub fn admits(&self, path: &[u8]) -> bool {
-        use std::os::unix::ffi::OsStrExt;
-        let matches = |set: &GlobSet| {
-            let ends =
-                path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i).chain([path.len()]);
-            ends.into_iter().any(|end| set.is_match(std::ffi::OsStr::from_bytes(&path[..end])))
-        };
-        self.include.as_ref().is_none_or(matches) && !self.exclude.as_ref().is_some_and(matches)
+        self.include.as_ref().is_none_or(|set| matches_some_part(set, path)) && !self.excludes(path)
     }
+}
+
+fn matches_some_part(set: &GlobSet, path: &[u8]) -> bool {
+    let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i).chain([path.len()]);
+    ends.into_iter().any(|end| set.is_match(OsStr::from_bytes(&path[..end])))
 }
 
 /// Which checks a run makes.

@@ -1,6 +1,9 @@
 //! What to read, decided once: claims and names are joined before a byte of data is touched.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +103,7 @@ impl Work {
         if unclaimed {
             plan.file = plan.file.union(common.absent_names);
             if in_scope {
-                plan.file = plan.file.union(common.told);
+                plan.file = plan.file.union(common.told).union(common.sought);
             }
         }
         let seeking =
@@ -136,7 +139,7 @@ pub fn plan(
     claims: &Sorted<Claim>,
     rules: &Rules,
     lists: DigestSet,
-    own_files: &HashSet<(u64, u64)>,
+    own_files: &HashSet<PathBuf>,
     interrupted: &HashSet<String>,
     scratch: &Scratch,
     findings: &mut dyn FindingSink,
@@ -145,6 +148,11 @@ pub fn plan(
         options,
         rules,
         own_files,
+        real_roots: options
+            .roots
+            .iter()
+            .map(|r| std::fs::canonicalize(r).unwrap_or_else(|_| r.clone()))
+            .collect(),
         interrupted,
         work: Spool::new(scratch),
         unread: Spool::new(scratch),
@@ -218,7 +226,8 @@ enum Answer {
 struct Planning<'a> {
     options: &'a AuditOptions,
     rules: &'a Rules,
-    own_files: &'a HashSet<(u64, u64)>,
+    own_files: &'a HashSet<PathBuf>,
+    real_roots: Vec<PathBuf>,
     interrupted: &'a HashSet<String>,
     work: Spool<Work>,
     unread: Spool<Observation>,
@@ -272,10 +281,11 @@ impl Planning<'_> {
                 };
                 let other = matches!((size, claim.size), (Some(here), Some(claimed)) if here != claimed);
                 answer = Answer::Here { other };
-            } else if matches!(answer, Answer::Absent | Answer::Inside) {
+            } else {
+                // Another root may have a file here: what lies inside it must be measured all the same.
                 asked.named_inside = true;
                 asked.members = asked.members.union(wanted);
-                if matches!(found.kind, FoundKind::File { .. }) {
+                if matches!(found.kind, FoundKind::File { .. }) && matches!(answer, Answer::Absent) {
                     answer = Answer::Inside;
                 }
             }
@@ -319,7 +329,8 @@ impl Planning<'_> {
     }
 
     fn is_exempt(&self, found: &Found, stamp: &Stamp) -> bool {
-        self.own_files.contains(&stamp.inode)
+        let path = self.real_roots[usize::from(found.root)].join(OsStr::from_bytes(&found.path));
+        self.own_files.contains(&path)
             || self.is_told_as_interrupted(&found.path)
             || (may_be_bookkeeping(&found.path)
                 && read_head(&join(&self.options.roots[usize::from(found.root)], &found.path))

@@ -193,9 +193,15 @@ struct Keeper<'a> {
 
 impl Observer for Keeper<'_> {
     fn observation(&mut self, mut seen: Observation) -> Result<()> {
-        if !self.lists.is_empty() && seen.state == State::Read {
+        if !self.lists.is_empty() && !seen.digests.is_empty() {
             self.tally.looked_up += 1;
             seen.known_bad = self.look_up(&seen)?;
+        }
+        if seen.state == State::Read && !self.lists.algorithms().minus(seen.digests.set()).is_empty() {
+            let lacking: Vec<_> =
+                self.lists.algorithms().minus(seen.digests.set()).iter().map(|a| a.name()).collect();
+            let detail = format!("a hash list needs its {}, which cannot be measured", lacking.join(" and "));
+            self.fault(seen.locator.clone(), Code::Unverifiable, detail)?;
         }
         if let State::Unread(_) = seen.state {
             self.tally.unread += 1;

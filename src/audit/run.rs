@@ -11,10 +11,12 @@ use super::lists::Lists;
 use super::options::{AuditOptions, Mode, Samples, ScopeOption};
 use super::report::{Coverage, Report, SourceReport, Verdict};
 use super::{listing, manifests, planning, reading};
+use crate::check::FindingSink;
 use crate::check::balance::Balance;
 use crate::check::{Rules, absent, containers, contents, places};
+use crate::claim::SourceId;
 use crate::error::{Error, Result};
-use crate::finding::{Class, Code};
+use crate::finding::{Class, Code, Finding};
 use crate::index::spool::{Scratch, Sorted};
 use crate::locator::Escaped;
 use crate::manifest::hf_local;
@@ -72,6 +74,24 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let new_findings = || Findings::new(Arc::clone(&names), Arc::clone(&lists), options.reveal, &scratch);
     let mut findings = new_findings();
     let mut balance = Balance::default();
+    for (number, (list, &lost)) in lists.reports.iter().zip(&lists.lost).enumerate() {
+        if lost > 0 {
+            let (lines, were) = if lost == 1 { ("line", "was") } else { ("lines", "were") };
+            let first =
+                list.rejections.first().map_or(String::new(), |(line, why)| format!("; line {line}: {why}"));
+            findings.finding(Finding {
+                code: Code::BadClaim,
+                level: None,
+                locator: None,
+                source: Some(SourceId((names.sources.len() - lists.reports.len() + number) as u32)),
+                line: list.rejections.first().map(|(line, _)| *line),
+                expected: None,
+                found: None,
+                distance: None,
+                detail: format!("{lost} {lines} of the hash list {were} refused and not looked for{first}"),
+            })?;
+        }
+    }
     let loaded = manifests::load(options, planned, &scratch, &mut balance, &mut findings)?;
     go_on(stop)?;
     let usable = loaded.reports.iter().any(|r| r.unusable.is_none());
@@ -89,7 +109,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         subset: options.subset,
         search_all: !lists.is_empty(),
     };
-    let own_files = loaded.own_files.iter().copied().chain(lists.own_files.iter().copied()).collect();
+    let own_files = loaded.own_files.iter().chain(&lists.own_files).cloned().collect();
     let (plan, common) = planning::plan(
         options,
         &listing,
@@ -145,7 +165,15 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         left_out: listing.left_out,
         spilled: scratch.spilled(),
     };
-    let (verdict, exit_code) = conclude(options, &counts, &coverage, usable, unusable, !lists.is_empty());
+    let (verdict, exit_code) = conclude(
+        options,
+        &counts,
+        &coverage,
+        usable,
+        unusable,
+        !lists.is_empty(),
+        loaded.unknown_scope && options.scope.is_none() && !options.subset,
+    );
     let mut sources = loaded.reports;
     sources.extend(lists.reports.iter().cloned());
     Ok(Report {
@@ -296,6 +324,7 @@ fn conclude(
     usable_manifest: bool,
     unusable_manifest: bool,
     has_lists: bool,
+    unknown_scope: bool,
 ) -> (Verdict, u8) {
     let any = |class: Class| counts.iter().any(|(code, &n)| code.class() == class && n > 0);
     let nothing_claimed = usable_manifest && coverage.balance.claims_checked() == 0;
@@ -304,7 +333,7 @@ fn conclude(
         || unusable_manifest
         || nothing_claimed
         || nothing_looked_up
-        || coverage.scope == "unknown"
+        || unknown_scope
         || !coverage.broken.is_empty();
     if any(Class::Wrong) || (options.strict && (gap || any(Class::Note))) {
         (Verdict::Invalid, 1)

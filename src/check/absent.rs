@@ -43,7 +43,7 @@ pub fn settle(
         } else if let Some((_, why)) = holders.iter().rev().find(|(holder, _)| is_below(place, holder)) {
             findings.finding(tell(Code::Unverified, &absent, format!("it cannot be told: {why}")))?;
             ClaimClass::NotChecked(Code::Unverified.name())
-        } else if rules.subset {
+        } else if rules.subset && absent.shard.is_none() {
             ClaimClass::NotChecked("not here (--subset)")
         } else {
             findings.finding(tell(Code::Missing, &absent, missing_detail(&absent, unread)))?;

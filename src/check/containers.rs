@@ -65,6 +65,8 @@ pub fn settle(
 enum Verdict {
     /// It was not read, so nothing can be said.
     NotRead,
+    /// Claims name what is inside, and the inside was not seen.
+    NotSeenInside,
     /// It belongs elsewhere as a whole.
     Moved,
     /// So many samples, every one of them belonging elsewhere: re-sharded.
@@ -88,6 +90,7 @@ fn decide(
         key: Vec<u8>,
         seen: Observation,
         settled: u64,
+        sought_inside: bool,
         moved_itself: bool,
         samples: u64,
         moved: u64,
@@ -104,6 +107,8 @@ fn decide(
             Verdict::Resharded(open.samples)
         } else if open.settled > 0 || open.moved > 0 {
             Verdict::BySample
+        } else if open.sought_inside && open.seen.inside_incomplete {
+            Verdict::NotSeenInside
         } else if rules.in_scope(&open.seen.locator.shard) && !open.seen.exempt {
             Verdict::Undisclosed
         } else {
@@ -118,12 +123,13 @@ fn decide(
         let has_home = take(&mut homes, &key)?.is_some();
         let root = loose.seen.locator.root.unwrap_or(0);
         match loose.role {
-            Role::File { settled_members } => {
+            Role::File { settled_members, sought_inside } => {
                 let seen = loose.seen;
                 let next = Open {
                     key,
                     seen,
                     settled: settled_members,
+                    sought_inside,
                     moved_itself: has_home,
                     samples: 0,
                     moved: 0,
@@ -164,6 +170,7 @@ fn tell_file(
             State::Unread(why) => ItemClass::NotRead(why.name()),
             State::Read | State::NotAsked => ItemClass::OutOfScope,
         },
+        Verdict::NotSeenInside => ItemClass::NotChecked(Code::Unverified.name()),
         Verdict::Moved => {
             if let Some(home) = home {
                 findings.finding(moved(seen, home))?;
@@ -194,16 +201,23 @@ fn tell_inside(
     findings: &mut dyn FindingSink,
 ) -> Result<ItemClass> {
     Ok(match holder {
-        Verdict::Moved => ItemClass::Moved,
+        Verdict::Moved => {
+            // A claim on the sample itself was answered here too.
+            if let Some(home) = home {
+                findings.finding(moved(seen, home))?;
+            }
+            ItemClass::Moved
+        }
         Verdict::Undisclosed => ItemClass::Undisclosed,
         Verdict::OutOfScope => ItemClass::OutOfScope,
+        Verdict::NotSeenInside if home.is_none() => ItemClass::NotChecked(Code::Unverified.name()),
         Verdict::NotRead if home.is_none() => match seen.state {
             State::Unread(why) => ItemClass::NotRead(why.name()),
             State::Read | State::NotAsked => ItemClass::NotRead("its file was not read to its end"),
         },
         // Samples that belong elsewhere speak for themselves, not for bytes that are hidden beside them.
         Verdict::Resharded(_) if seen.kind != Kind::Region && !seen.hidden => ItemClass::Moved,
-        Verdict::NotRead | Verdict::Resharded(_) | Verdict::BySample => {
+        Verdict::NotRead | Verdict::NotSeenInside | Verdict::Resharded(_) | Verdict::BySample => {
             if let Some(home) = home {
                 findings.finding(moved(seen, home))?;
                 return Ok(ItemClass::Moved);

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::places::{Absent, Leftovers, Loose, Role};
 use crate::claim::SourceId;
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest, DigestSet};
 use crate::error::Result;
 use crate::index::spool::{Scratch, Sorted, Spool};
+use crate::locator::place_key;
 use crate::observation::{Kind, State};
 
 /// Where an item that was found elsewhere belongs.
@@ -30,61 +31,120 @@ pub struct Pairs {
     pub found: Sorted<String>,
 }
 
-/// Pairs absent names with loose items of equal content, one to one: a second copy of a moved item is not a move.
+/// Pairs absent names with loose items of equal content, one to one: a second copy of a moved item is not a move. Names
+/// are sought by the strongest digest claimed of them, the strongest algorithm first.
 ///
 /// # Errors
 /// Where scratch files fail.
 pub fn settle(left: &Leftovers, scratch: &Scratch) -> Result<Pairs> {
-    let mut wanted: Spool<Absent> = Spool::new(scratch);
-    let mut algorithms = crate::digest::DigestSet::EMPTY;
+    let mut algorithms = DigestSet::EMPTY;
     for record in left.absent.iter() {
-        let (_, absent) = record?;
-        if let Some(strongest) = absent.digests.strongest() {
+        if let Some(strongest) = record?.1.digests.strongest() {
             algorithms.insert(strongest.algorithm());
-            wanted.push(&content_key(strongest), &absent)?;
         }
     }
-    let wanted = wanted.sorted()?;
-    let mut homes = Spool::new(scratch);
+    let mut homes: Spool<Home> = Spool::new(scratch);
     let mut found = Spool::new(scratch);
-    if wanted.is_empty() {
-        return Ok(Pairs { homes: homes.sorted()?, found: found.sorted()? });
-    }
-    let mut offered: Spool<(Vec<u8>, Loose)> = Spool::new(scratch);
-    for record in left.loose.iter() {
-        let (key, loose) = record?;
-        if !can_be_a_home(&loose) {
-            continue;
-        }
-        for digest in loose.seen.digests.iter().filter(|d| algorithms.contains(d.algorithm())) {
-            offered.push(&content_key(digest), &(key.clone(), loose.clone()))?;
-        }
-    }
-    let offered = offered.sorted()?;
-    let mut offered = offered.iter().peekable();
-    for record in wanted.iter() {
-        let (content, absent) = record?;
-        // Both sides are sorted by content, so equal contents pair off in order.
-        while let Some(Ok((key, _))) = offered.peek()
-            && *key < content
-        {
-            offered.next();
-        }
-        let Some(candidate) = offered.next_if(|r| r.as_ref().map_or(true, |(key, _)| *key == content)) else {
-            continue;
-        };
-        let (_, (key, loose)) = candidate?;
-        if !agrees(&absent, &loose) {
-            continue;
-        }
-        let Some(digest) = absent.digests.strongest().cloned() else { continue };
-        found.push(
-            &super::claim_key(&crate::locator::place_key(&absent.name)),
-            &loose.seen.locator.to_string(),
-        )?;
-        homes.push(&key, &Home { name: absent.name, source: absent.source, line: absent.line, digest })?;
+    let mut used: Vec<Sorted<()>> = Vec::new();
+    let strongest_first: Vec<Algorithm> = algorithms.iter().collect();
+    for algorithm in strongest_first.into_iter().rev() {
+        let wanted = wanted(left, algorithm, scratch)?;
+        let offered = offered(left, algorithm, &used, scratch)?;
+        let mut taken = Spool::new(scratch);
+        pair_off(&wanted, &offered, |absent, digest, key, loose| {
+            found.push(&super::claim_key(&place_key(&absent.name)), &loose.seen.locator.to_string())?;
+            taken.push(key, &())?;
+            let Absent { name, source, line, .. } = absent;
+            homes
+                .push(key, &Home { name: name.clone(), source: *source, line: *line, digest: digest.clone() })
+        })?;
+        used.push(taken.sorted()?);
     }
     Ok(Pairs { homes: homes.sorted()?, found: found.sorted()? })
+}
+
+/// Absent names by the content that is sought, where this algorithm is the strongest claimed.
+fn wanted(left: &Leftovers, algorithm: Algorithm, scratch: &Scratch) -> Result<Sorted<Absent>> {
+    let mut wanted = Spool::new(scratch);
+    for record in left.absent.iter() {
+        let (_, absent) = record?;
+        if let Some(strongest) = absent.digests.strongest().filter(|d| d.algorithm() == algorithm) {
+            wanted.push(strongest.bytes(), &absent)?;
+        }
+    }
+    wanted.sorted()
+}
+
+/// Loose items by content, those left out that belong somewhere already.
+fn offered(
+    left: &Leftovers,
+    algorithm: Algorithm,
+    used: &[Sorted<()>],
+    scratch: &Scratch,
+) -> Result<Sorted<(Vec<u8>, Loose)>> {
+    let mut offered = Spool::new(scratch);
+    let mut used: Vec<_> = used.iter().map(|keys| keys.iter().peekable()).collect();
+    for record in left.loose.iter() {
+        let (key, loose) = record?;
+        let mut taken = false;
+        for keys in &mut used {
+            while let Some(next) = keys.next_if(|r| r.as_ref().map_or(true, |(k, ())| *k <= key)) {
+                taken |= next?.0 == key;
+            }
+        }
+        if taken || !can_be_a_home(&loose) {
+            continue;
+        }
+        for digest in loose.seen.digests.of(algorithm).into_iter().chain(decompressed(&loose, algorithm)) {
+            offered.push(digest.bytes(), &(key.clone(), loose.clone()))?;
+        }
+    }
+    offered.sorted()
+}
+
+/// The digest of what a compressed archive decompresses to: the same archive under another name, only compressed.
+fn decompressed(loose: &Loose, algorithm: Algorithm) -> Option<&Digest> {
+    loose.seen.stream.as_ref().and_then(|(digests, _)| digests.of(algorithm))
+}
+
+/// Items of one content that no name has taken yet are kept while that content is sought: more than this are passed
+/// over, and are copies of each other anyway.
+const WAITING: usize = 1024;
+
+fn pair_off(
+    wanted: &Sorted<Absent>,
+    offered: &Sorted<(Vec<u8>, Loose)>,
+    mut pair: impl FnMut(&Absent, &Digest, &[u8], &Loose) -> Result<()>,
+) -> Result<()> {
+    let mut offered = offered.iter().peekable();
+    let mut waiting: Vec<(Vec<u8>, Loose)> = Vec::new();
+    let mut current: Vec<u8> = Vec::new();
+    for record in wanted.iter() {
+        let (content, absent) = record?;
+        if content != current {
+            waiting.clear();
+            current.clone_from(&content);
+        }
+        while let Some(next) = offered.next_if(|r| r.as_ref().map_or(true, |(key, _)| *key < content)) {
+            next?;
+        }
+        let mut candidate =
+            waiting.iter().position(|(_, loose)| agrees(&absent, loose)).map(|at| waiting.remove(at));
+        while candidate.is_none()
+            && let Some(next) = offered.next_if(|r| r.as_ref().map_or(true, |(key, _)| *key == content))
+        {
+            let (_, (key, loose)) = next?;
+            if agrees(&absent, &loose) {
+                candidate = Some((key, loose));
+            } else if waiting.len() < WAITING {
+                waiting.push((key, loose));
+            }
+        }
+        if let (Some((key, loose)), Some(digest)) = (candidate, absent.digests.strongest()) {
+            pair(&absent, digest, &key, &loose)?;
+        }
+    }
+    Ok(())
 }
 
 /// Files and samples can be what was claimed elsewhere; hidden bytes cannot, nor what was not read.
@@ -96,18 +156,14 @@ fn can_be_a_home(loose: &Loose) -> bool {
         && !(loose.role == Role::InAltered && seen.kind == Kind::Stream)
 }
 
-/// Whether nothing else that is claimed of the name speaks against the item.
+/// Whether nothing else that is claimed of the name speaks against the item, or against what it decompresses to.
 fn agrees(absent: &Absent, loose: &Loose) -> bool {
-    let size = absent.size.is_none_or(|size| size == loose.seen.length);
-    let digests = absent
-        .digests
-        .iter()
-        .all(|claimed| loose.seen.digests.of(claimed.algorithm()).is_none_or(|measured| measured == claimed));
-    size && digests
-}
-
-fn content_key(digest: &Digest) -> Vec<u8> {
-    let mut key = vec![digest.algorithm() as u8];
-    key.extend_from_slice(digest.bytes());
-    key
+    let whole = (&loose.seen.digests, loose.seen.length);
+    let stream = loose.seen.stream.as_ref().map(|(digests, length)| (digests, *length));
+    std::iter::once(whole).chain(stream).any(|(digests, length)| {
+        let compared = |claimed: &Digest| digests.of(claimed.algorithm()).map(|measured| measured == claimed);
+        absent.size.is_none_or(|size| size == length)
+            && absent.digests.strongest().and_then(compared) == Some(true)
+            && absent.digests.iter().all(|claimed| compared(claimed) != Some(false))
+    })
 }

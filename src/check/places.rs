@@ -63,6 +63,8 @@ pub enum Role {
     File {
         /// Members that were settled by claims of their own.
         settled_members: u64,
+        /// A claim names something inside that was not found.
+        sought_inside: bool,
     },
     /// A sample or hidden bytes in a loose container: settled with it.
     InLoose,
@@ -141,6 +143,8 @@ struct Meeting {
     item: Option<Locator>,
     /// Of claims that contradict each other, the one that the first item agrees with.
     right: Option<(SourceId, u64)>,
+    /// The first item that nothing claimed could be compared with.
+    incomparable: Option<Locator>,
     /// Roots that had a member of this name already.
     members_of: Vec<u16>,
 }
@@ -158,7 +162,15 @@ enum Outcome {
 impl Meeting {
     fn new(claims: Claims) -> Self {
         let together = claims.together();
-        Meeting { claims, together, outcome: None, item: None, right: None, members_of: Vec::new() }
+        Meeting {
+            claims,
+            together,
+            outcome: None,
+            item: None,
+            right: None,
+            incomparable: None,
+            members_of: Vec::new(),
+        }
     }
 
     fn note(&mut self, outcome: Outcome) {
@@ -173,6 +185,8 @@ struct Container {
     class: Option<ItemClass>,
     loose: Option<Observation>,
     settled_members: u64,
+    /// A claim names something inside that was not found.
+    sought_inside: bool,
 }
 
 struct Round<'a> {
@@ -195,11 +209,12 @@ impl Round<'_> {
         let over: Vec<u16> =
             self.containers.iter().filter(|(_, c)| ended(c)).map(|(root, _)| *root).collect();
         for root in over {
-            if let Some(Container { place, loose: Some(seen), settled_members, .. }) =
+            if let Some(Container { place, loose: Some(seen), settled_members, sought_inside, .. }) =
                 self.containers.remove(&root)
             {
                 let key = item_key(&place, root, seen.item);
-                self.loose.push(&key, &Loose { seen, role: Role::File { settled_members } })?;
+                self.loose
+                    .push(&key, &Loose { seen, role: Role::File { settled_members, sought_inside } })?;
             }
         }
         Ok(())
@@ -254,13 +269,14 @@ impl Round<'_> {
             self.balance.item(class);
         }
         let loose = class.is_none().then_some(item);
-        let container = Container { place: place.to_vec(), class, loose, settled_members: 0 };
+        let container =
+            Container { place: place.to_vec(), class, loose, settled_members: 0, sought_inside: false };
         // A place holds one file of a root: an earlier container of this root cannot hold this place.
-        if let Some(Container { place, loose: Some(seen), settled_members, .. }) =
+        if let Some(Container { place, loose: Some(seen), settled_members, sought_inside, .. }) =
             self.containers.insert(root, container)
         {
             let key = item_key(&place, root, seen.item);
-            self.loose.push(&key, &Loose { seen, role: Role::File { settled_members } })?;
+            self.loose.push(&key, &Loose { seen, role: Role::File { settled_members, sought_inside } })?;
         }
         Ok(())
     }
@@ -293,12 +309,18 @@ impl Round<'_> {
         };
         meeting.note(outcome);
         let (code, expected, found, detail) = match judgement {
+            // No digest of a known-bad item is shown, of whatever algorithm.
+            Judgement::Altered { detail, .. } if item.known_bad => (Code::Altered, None, None, detail),
             Judgement::Altered { expected, found, detail } => (Code::Altered, expected, found, detail),
             Judgement::Pointer(detail) => (Code::Pointer, None, None, detail),
             Judgement::Conflict(detail) => (Code::Conflict, None, None, detail),
             // The others make no finding here: intact needs none, incomparable claims are told once for the place
             // when it is left, and why an item was not read has been told when that happened.
-            Judgement::Intact | Judgement::Incomparable | Judgement::Unread(_) => return Ok(class),
+            Judgement::Incomparable => {
+                meeting.incomparable.get_or_insert_with(|| item.locator.clone());
+                return Ok(class);
+            }
+            Judgement::Intact | Judgement::Unread(_) => return Ok(class),
         };
         let by = expected.as_ref().and_then(|d| meeting.claims.giving(d)).or(meeting.claims.first());
         self.findings.finding(Finding {
@@ -354,6 +376,9 @@ impl Round<'_> {
             });
         }
         let Some(outcome) = meeting.outcome else {
+            for container in self.containers.values_mut().filter(|c| is_below(&place, &c.place)) {
+                container.sought_inside = true;
+            }
             let together = meeting.together.unwrap_or_default();
             return self.absent.push(
                 &super::claim_key(&place),
@@ -369,6 +394,11 @@ impl Round<'_> {
                 },
             );
         };
+        if let Some(item) = meeting.incomparable.filter(|_| outcome != Outcome::Incomparable) {
+            // Another item at this place settled the claims; this one must not pass in silence.
+            let detail = "no digest of it was measured that a manifest claims of its name".to_string();
+            self.findings.finding(Finding::of_place(Code::Unverifiable, item, detail))?;
+        }
         for (claim, count) in meeting.claims.iter() {
             let class = match (outcome, &claim.unusable) {
                 (Outcome::Altered, _) => ClaimClass::Altered,

@@ -10,6 +10,17 @@ use crate::digest::{Algorithm, Completed, Digest, DigestSet, Digests, Hasher, Lo
 /// Why a perceptual hash is refused.
 pub(super) const PDQ: &str = "it is a PDQ hash; PDQ lists are not supported yet by this version";
 
+/// Why a digest that no content has is refused.
+const PLACEHOLDER: &str = "it is a placeholder, not the digest of anything";
+
+/// Why the digest of nothing is refused.
+const OF_EMPTY: &str = "it is the digest of empty content";
+
+/// Whether a line that was refused for this reason could not have named any harmful content: nothing is lost with it.
+pub fn is_harmless(reason: &str) -> bool {
+    reason == PLACEHOLDER || reason == OF_EMPTY
+}
+
 /// What a word that stands for an algorithm, in a header, a column or before a digest, means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
@@ -74,10 +85,10 @@ pub(super) fn usable_digest(algorithm: Option<Algorithm>, hex: &[u8]) -> Result<
     };
     let digest = Digest::from_hex(algorithm, hex).map_err(|error| error.to_string())?;
     if is_pattern(digest.bytes()) {
-        return Err("it is a placeholder, not the digest of anything".to_owned());
+        return Err(PLACEHOLDER.to_owned());
     }
     if OF_NOTHING.iter().any(|nothing| nothing.bytes() == digest.bytes()) {
-        return Err("it is the digest of empty content".to_owned());
+        return Err(OF_EMPTY.to_owned());
     }
     Ok(digest)
 }

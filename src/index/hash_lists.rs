@@ -8,7 +8,7 @@ use crate::claim::SourceId;
 use crate::digest::{Algorithm, DigestSet, Digests};
 use crate::error::{Error, Result};
 use crate::finding::Level;
-use crate::hashlist::{Entry, EntrySink};
+use crate::hashlist::{Entry, EntrySink, is_harmless};
 
 use super::entries::Entries;
 use super::lookup::{DigestTable, DigestTableBuilder};
@@ -80,6 +80,7 @@ impl EntrySink for ListLoader<'_> {
 
     fn reject(&mut self, line: u64, reason: String) -> Result<()> {
         self.loaded.rejected += 1;
+        self.loaded.lost += u64::from(!is_harmless(&reason));
         if self.loaded.first_rejections.len() < REJECTIONS_KEPT {
             self.loaded.first_rejections.push(Rejection { line, reason });
         }
@@ -94,7 +95,9 @@ pub struct Loaded {
     pub entries: u64,
     /// Lines refused.
     pub rejected: u64,
-    /// The first twenty of them.
+    /// Those of them that may have been meant to name harmful content.
+    pub lost: u64,
+    /// The first twenty of all refused lines.
     pub first_rejections: Vec<Rejection>,
     /// The algorithms of its entries: an item without any of these digests was not compared with the list.
     pub algorithms: DigestSet,

@@ -141,6 +141,8 @@ struct Active {
     refused: Option<(MsgId, Bytes, bool)>,
     /// The cursor has said `Done`.
     done: bool,
+    /// What the file decompresses to, once that has been read.
+    stream: Option<(Digests, u64)>,
     /// The file's own observation, held until the file's stamp was looked at again.
     whole: Option<Observation>,
 }
@@ -178,6 +180,7 @@ impl Worker<'_> {
                     items,
                     refused: None,
                     done: false,
+                    stream: None,
                     whole: None,
                 }))
             }
@@ -343,7 +346,9 @@ impl Worker<'_> {
         let Some(entry) = file.items.get_mut(&item) else { return };
         let Some(message) = entry.message else { return };
         entry.observation.length += bytes.len() as u64;
-        if entry.observation.kind == Kind::File && entry.head.len() < lfs_pointer::TOO_LONG {
+        if matches!(entry.observation.kind, Kind::File | Kind::Member)
+            && entry.head.len() < lfs_pointer::TOO_LONG
+        {
             let room = lfs_pointer::TOO_LONG - entry.head.len();
             entry.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
@@ -398,14 +403,17 @@ impl Worker<'_> {
         }
         let Some(entry) = file.items.remove(&item) else { return Ok(()) };
         let mut observation = entry.observation;
+        if observation.state == State::Read && entry.head.len() as u64 == observation.length {
+            observation.pointer =
+                lfs_pointer::parse(&entry.head).map(|p| PointerSeen { oid: p.oid, size: p.size });
+        }
         if observation.kind == Kind::File {
-            if observation.state == State::Read && entry.head.len() < lfs_pointer::TOO_LONG {
-                observation.pointer = lfs_pointer::parse(&entry.head)
-                    .filter(|_| entry.head.len() as u64 == observation.length)
-                    .map(|p| PointerSeen { oid: p.oid, size: p.size });
-            }
+            observation.stream = file.stream.take();
             file.whole = Some(observation);
             return Ok(());
+        }
+        if observation.kind == Kind::Stream && observation.opened && observation.state == State::Read {
+            file.stream = Some((observation.digests.clone(), observation.length));
         }
         self.observer.observation(observation)
     }
@@ -463,7 +471,7 @@ impl Worker<'_> {
             };
             self.observer.fault(whole.locator.clone(), Code::ChangedWhileReading, detail)?;
             whole.state = State::Unread(Unread::ChangedWhileReading);
-            whole.digests = Digests::new();
+            // Its digests stay: what was read is still looked up in hash lists, though no claim is settled by it.
             whole.inside_incomplete = true;
         }
         self.observer.observation(whole)

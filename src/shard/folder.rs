@@ -3,7 +3,6 @@
 //! Nothing is opened here but directories, so nothing can hang. Links are read only where they stay inside the root or
 //! lead into the store that a format defines; following them never leads into a cycle.
 
-use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -76,7 +75,7 @@ pub fn walk(root: &Path, options: &WalkOptions, visit: &mut dyn FnMut(Listed) ->
         }
     }
     let stores = options.stores.iter().filter_map(|s| fs::canonicalize(s).ok()).collect();
-    let mut walk = Walk { real, stores, options, entered: HashMap::new(), ancestors: Vec::new(), visit };
+    let mut walk = Walk { real, stores, options, links: 0, ancestors: Vec::new(), visit };
     walk.directory(root, &[]);
 }
 
@@ -84,15 +83,16 @@ struct Walk<'a> {
     real: PathBuf,
     stores: Vec<PathBuf>,
     options: &'a WalkOptions,
-    /// How often each directory was entered through a link.
-    entered: HashMap<(u64, u64), u32>,
+    /// How many links to directories the current path goes through.
+    links: usize,
     ancestors: Vec<(u64, u64)>,
     visit: &'a mut dyn FnMut(Listed) -> bool,
 }
 
 impl Walk<'_> {
-    /// A directory reached through links more often than this is not entered again: links that multiply paths end here.
-    const ENTRIES_THROUGH_LINKS: u32 = 16;
+    /// A path goes through no more links to directories than this: links that multiply paths end here, and where they
+    /// end does not depend on the order in which folders are read.
+    const LINKS_ON_A_PATH: usize = 4;
     /// Directories nested deeper than this are not entered.
     const DEPTH: usize = 512;
 
@@ -144,7 +144,12 @@ impl Walk<'_> {
             Ok(metadata) if metadata.is_dir() => return self.directory(&entry.path(), &path),
             Ok(metadata) if metadata.is_symlink() => match self.link(&entry.path()) {
                 Followed::File(stamp) => What::File { stamp, through_link: true },
-                Followed::Directory => return self.directory(&entry.path(), &path),
+                Followed::Directory => {
+                    self.links += 1;
+                    let go_on = self.directory(&entry.path(), &path);
+                    self.links -= 1;
+                    return go_on;
+                }
                 Followed::Special(kind) => What::Special(kind),
                 Followed::Not(why) => {
                     let target = fs::read_link(entry.path()).map(|t| t.into_os_string().into_vec());
@@ -170,14 +175,11 @@ impl Walk<'_> {
         match fs::metadata(&target) {
             Err(_) => Followed::Not("its target cannot be read"),
             Ok(metadata) if metadata.is_dir() => {
-                let identity = (metadata.dev(), metadata.ino());
-                if self.ancestors.contains(&identity) {
+                if self.ancestors.contains(&(metadata.dev(), metadata.ino())) {
                     return Followed::Not("it leads back to a folder that holds it");
                 }
-                let times = self.entered.entry(identity).or_default();
-                *times += 1;
-                if *times > Self::ENTRIES_THROUGH_LINKS {
-                    return Followed::Not("its folder was reached through links too often already");
+                if self.links >= Self::LINKS_ON_A_PATH {
+                    return Followed::Not("its path goes through too many links to folders already");
                 }
                 Followed::Directory
             }
