@@ -171,6 +171,8 @@ pub enum Unread {
     Unreadable,
     /// A link that was not followed.
     UnfollowedLink,
+    /// A git-annex link whose content is not here.
+    Pointer,
     /// It changed while it was read.
     ChangedWhileReading,
 }
@@ -181,6 +183,7 @@ impl Unread {
         match self {
             Unread::Unreadable => "unreadable",
             Unread::UnfollowedLink => "unfollowed-link",
+            Unread::Pointer => "pointer",
             Unread::ChangedWhileReading => "changed-while-reading",
         }
     }

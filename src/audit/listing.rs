@@ -5,12 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use super::options::AuditOptions;
 use crate::error::{Error, Result};
 use crate::index::spool::{Scratch, Sorted, Spool};
-use crate::locator::place_key;
+use crate::locator::{Escaped, place_key};
 use crate::manifest::{discover, lfs_pointer};
 use crate::shard::folder::{Listed, WalkOptions, What, walk};
 use crate::source::Stamp;
@@ -50,6 +51,8 @@ pub enum FoundKind {
     },
     /// A link that is not followed: why, as a sentence.
     Link(String),
+    /// A git-annex link whose content is not here: what it stands for, as a sentence.
+    Pointer(String),
     /// Something that is never opened: what it is.
     Special(String),
     /// A folder that could not be read: why.
@@ -146,6 +149,13 @@ impl Keep<'_> {
                     }
                 }
                 FoundKind::File { stamp, through_link }
+            }
+            What::Link { target, .. } if memmem::find(&target, b".git/annex/objects/").is_some() => {
+                let key = target.rsplit(|&b| b == b'/').next().unwrap_or(&target);
+                FoundKind::Pointer(format!(
+                    "a git-annex link stands in its place and the content {} is not here; fetch it with `git annex get`",
+                    Escaped(key)
+                ))
             }
             What::Link { why, .. } => FoundKind::Link(format!("a link that is not followed: {why}")),
             What::Special(kind) => FoundKind::Special(format!("{kind}; such things are never opened")),

@@ -304,9 +304,10 @@ impl Planning<'_> {
                 key.extend_from_slice(&item_key(&place, root, 0));
                 self.work.push(&key, &Work { root, path, stamp, through_link, asked })
             }
-            FoundKind::Link(detail) | FoundKind::Special(detail) => {
+            FoundKind::Link(detail) | FoundKind::Special(detail) | FoundKind::Pointer(detail) => {
                 let (why, code) = match &found.kind {
                     FoundKind::Link(_) => (Unread::UnfollowedLink, Code::UnfollowedLink),
+                    FoundKind::Pointer(_) => (Unread::Pointer, Code::Pointer),
                     _ => (Unread::Unreadable, Code::Unreadable),
                 };
                 if asked.claimed || asked.named_inside || asked.in_scope || self.rules.search_all {

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::Escaped;
-use crate::observation::{Kind, Observation, State};
+use crate::observation::{Kind, Observation, State, Unread};
 
 /// Settles all loose items.
 ///
@@ -167,6 +167,7 @@ fn tell_file(
 ) -> Result<ItemClass> {
     Ok(match verdict {
         Verdict::NotRead => match seen.state {
+            State::Unread(Unread::Pointer) => ItemClass::Pointer,
             State::Unread(why) => ItemClass::NotRead(why.name()),
             State::Read | State::NotAsked => ItemClass::OutOfScope,
         },

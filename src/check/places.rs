@@ -14,7 +14,7 @@ use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Locator, place_key};
 use crate::manifest::bookkeeping::is_partial_download;
-use crate::observation::{Kind, Observation, State};
+use crate::observation::{Kind, Observation, State, Unread};
 
 /// What the round by name leaves to the later ones.
 pub struct Leftovers {
@@ -305,6 +305,7 @@ impl Round<'_> {
             Judgement::Incomparable => {
                 (Outcome::Incomparable, ItemClass::NotChecked(incomparable(&meeting.claims).name()))
             }
+            Judgement::Unread(Unread::Pointer) => (Outcome::Pointer, ItemClass::Pointer),
             Judgement::Unread(why) => (Outcome::Unread(why.name()), ItemClass::NotRead(why.name())),
         };
         meeting.note(outcome);
