@@ -136,17 +136,23 @@ impl Columns {
         out: &mut Steps,
     ) -> Option<Open> {
         let group = self.group;
-        let before = [&open.first, &open.second].into_iter().flatten().map(|(_, values)| values.rows).min()?;
+        let before =
+            [&open.first, &open.second].into_iter().flatten().map(|(_, values)| values.rows).min()?;
         let base = layout.first_rows.get(group).copied().unwrap_or(0).saturating_add(before);
         let rows = u64::try_from(metadata.row_group(group).num_rows()).unwrap_or(0);
         let mut wrong = |leaf: &Leaf, why: &str, out: &mut Steps| {
-            faults.tell(Code::Unreadable, out, || format!("{}: {why}", chunk_name(metadata, group, leaf.column)));
+            faults.tell(Code::Unreadable, out, || {
+                format!("{}: {why}", chunk_name(metadata, group, leaf.column))
+            });
         };
         let mut next = |of: &mut Option<(Leaf, Values)>, asked: Option<usize>, out: &mut Steps| {
             let (leaf, values) = of.as_mut()?;
             let why = match values.next(asked) {
                 Ok(batch) if values.rows > rows => {
-                    format!("it holds more rows than its row group: {} of {rows}", values.rows - batch.rows as u64)
+                    format!(
+                        "it holds more rows than its row group: {} of {rows}",
+                        values.rows - batch.rows as u64
+                    )
                 }
                 Ok(batch) if batch.rows == 0 && values.rows < rows => {
                     format!("it holds {} of the {rows} rows of its row group", values.rows)

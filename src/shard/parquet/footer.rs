@@ -52,7 +52,11 @@ pub fn read(reads: &Reads) -> Result<Footer, NoFooter> {
     match &tail[4..] {
         b"PAR1" => {}
         b"PARE" => return Err(NoFooter::Encrypted),
-        _ => return Err(unreadable("it begins as a Parquet file and does not end as one: it may be cut short")),
+        _ => {
+            return Err(unreadable(
+                "it begins as a Parquet file and does not end as one: it may be cut short",
+            ));
+        }
     }
     let len = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
     if len > reads.len - MAGIC - TAIL {

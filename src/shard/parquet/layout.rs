@@ -87,7 +87,9 @@ impl Layout {
         for (group, of) in metadata.row_groups().iter().enumerate() {
             layout.first_rows.push(rows);
             let Ok(held) = u64::try_from(of.num_rows()) else {
-                faults.tell(Code::Unreadable, out, || format!("row group {group} has a negative number of rows"));
+                faults.tell(Code::Unreadable, out, || {
+                    format!("row group {group} has a negative number of rows")
+                });
                 break;
             };
             rows = rows.saturating_add(held);

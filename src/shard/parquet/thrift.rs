@@ -72,7 +72,9 @@ pub fn page_header(bytes: &[u8]) -> Result<(PageHeader, usize), Trouble> {
             (5, STRUCT) => data = Some(compact.first_number()?),
             (7, STRUCT) => dictionary = Some(compact.first_number()?),
             (8, STRUCT) => data_v2 = Some(compact.first_number()?),
-            (1..=5 | 7 | 8, _) => return Err(Trouble::Bad("a field of its page header is of the wrong type")),
+            (1..=5 | 7 | 8, _) => {
+                return Err(Trouble::Bad("a field of its page header is of the wrong type"));
+            }
             _ => compact.skip(of, DEPTH)?,
         }
     }
@@ -87,7 +89,8 @@ pub fn page_header(bytes: &[u8]) -> Result<(PageHeader, usize), Trouble> {
         None => 0,
     };
     let size = |n: Option<i64>| {
-        n.and_then(|n| u32::try_from(n).ok()).ok_or(Trouble::Bad("a size in its page header is absent or negative"))
+        n.and_then(|n| u32::try_from(n).ok())
+            .ok_or(Trouble::Bad("a size in its page header is absent or negative"))
     };
     let header = PageHeader {
         kind,
@@ -160,9 +163,7 @@ impl Compact<'_> {
         }
         *last = match byte >> 4 {
             0 => i16::try_from(self.zigzag()?).map_err(|_| Trouble::Bad("a field number is too large"))?,
-            delta => last
-                .checked_add(i16::from(delta))
-                .ok_or(Trouble::Bad("a field number is too large"))?,
+            delta => last.checked_add(i16::from(delta)).ok_or(Trouble::Bad("a field number is too large"))?,
         };
         Ok(Some((*last, of)))
     }

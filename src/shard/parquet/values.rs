@@ -58,7 +58,12 @@ pub struct Batch {
 
 impl Values {
     /// Begins to decode a chunk whose pages were walked and are sound.
-    pub fn open(metadata: &ParquetMetaData, chunk: &Chunk, leaf: &Leaf, reads: &Reads) -> Result<Values, String> {
+    pub fn open(
+        metadata: &ParquetMetaData,
+        chunk: &Chunk,
+        leaf: &Leaf,
+        reads: &Reads,
+    ) -> Result<Values, String> {
         guarded(|| {
             let meta = metadata.row_group(chunk.group).column(chunk.column);
             let meta = match meta.dictionary_page_offset() {
@@ -267,4 +272,3 @@ fn guarded<T>(decode: impl FnOnce() -> ParquetResult<T>) -> Result<T, String> {
         Err(_) => Err("it cannot be decoded: the decoder gave up on it".to_string()),
     }
 }
-

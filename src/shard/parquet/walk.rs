@@ -46,7 +46,14 @@ enum State {
     /// A page header is to come, in a chunk with so many bytes left.
     Header { chunk: usize, left: u64 },
     /// So many bytes of a page are to come.
-    Body { chunk: usize, left: u64, body: u64, class: RegionClass, header: PageHeader, crc: crc32fast::Hasher },
+    Body {
+        chunk: usize,
+        left: u64,
+        body: u64,
+        class: RegionClass,
+        header: PageHeader,
+        crc: crc32fast::Hasher,
+    },
     /// So many bytes follow that cannot be interpreted.
     Lost(u64),
 }
@@ -80,7 +87,13 @@ impl Walk {
     }
 
     /// Takes the next bytes.
-    pub fn feed(&mut self, mut bytes: Bytes, metadata: &ParquetMetaData, faults: &mut Faults, out: &mut Steps) {
+    pub fn feed(
+        &mut self,
+        mut bytes: Bytes,
+        metadata: &ParquetMetaData,
+        faults: &mut Faults,
+        out: &mut Steps,
+    ) {
         while !bytes.is_empty() {
             if self.partial.is_empty() {
                 if !self.go(&mut bytes, metadata, faults, out) {
@@ -110,7 +123,13 @@ impl Walk {
     }
 
     /// Takes some of the bytes; `false` if there are too few of them.
-    fn go(&mut self, bytes: &mut Bytes, metadata: &ParquetMetaData, faults: &mut Faults, out: &mut Steps) -> bool {
+    fn go(
+        &mut self,
+        bytes: &mut Bytes,
+        metadata: &ParquetMetaData,
+        faults: &mut Faults,
+        out: &mut Steps,
+    ) -> bool {
         match &mut self.state {
             State::Between => self.between(bytes, out),
             State::Structure(left) => {
@@ -244,7 +263,8 @@ impl Walk {
 
     /// A page has ended, and perhaps its chunk.
     fn end_page(&mut self, metadata: &ParquetMetaData, faults: &mut Faults, out: &mut Steps) {
-        let State::Body { chunk: index, left, header, crc, .. } = std::mem::replace(&mut self.state, State::Between)
+        let State::Body { chunk: index, left, header, crc, .. } =
+            std::mem::replace(&mut self.state, State::Between)
         else {
             return;
         };
@@ -252,7 +272,9 @@ impl Walk {
         chunk.largest = chunk.largest.max(u64::from(header.uncompressed));
         if header.crc.is_some_and(|crc_said| crc_said != crc.finalize()) {
             let (page, name) = (self.pages, || chunk_name(metadata, chunk.group, chunk.column));
-            faults.tell(Code::Unreadable, out, || format!("{}, page {page}: the page check sum is wrong", name()));
+            faults.tell(Code::Unreadable, out, || {
+                format!("{}, page {page}: the page check sum is wrong", name())
+            });
             chunk.standing = Standing::Refused;
         }
         if header.kind == PageKind::Data {
