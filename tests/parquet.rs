@@ -10,14 +10,20 @@ mod files;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use common::{count, run, told, verifying};
+use arrow_array::ArrayRef;
+use bytes::Bytes;
+use common::{count, run, scan, scan_with, told, verifying};
 use files::{Shape, footer, table, write};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterVersion;
 use sha2::{Digest, Sha256};
 use shardproof::audit::{AuditOptions, Mode, Samples, SourceSpec};
+use shardproof::digest::{Algorithm, Completed, DigestSet, Hasher, LoopHasher, MsgId, Offer};
 use shardproof::finding::{Code, Finding};
+use shardproof::observation::Kind;
+use shardproof::source::MemorySource;
 
 const SHAPES: [(Compression, bool, WriterVersion); 4] = [
     (Compression::SNAPPY, true, WriterVersion::PARQUET_1_0),
@@ -122,4 +128,64 @@ fn hidden_bytes_are_looked_up_and_a_damaged_chunk_leaves_the_others() {
     // Row 0 of `blob` lies in the damaged chunk.
     assert_eq!(hits(&options), [text(0), (3, "blob".to_string()), text(4)]);
     assert_eq!(count(&run(&options), Code::Unreadable), 1);
+}
+
+/// A hasher with no lane free at first, and then one only now and then; what ends is given out late and backwards.
+#[derive(Default)]
+struct Reluctant {
+    inner: LoopHasher,
+    calls: u64,
+    late: Vec<(MsgId, shardproof::digest::Digests)>,
+}
+
+impl Hasher for Reluctant {
+    fn lanes(&self) -> usize {
+        1
+    }
+
+    fn open(&mut self, message: MsgId, algorithms: DigestSet, len: Option<u64>) {
+        self.inner.open(message, algorithms, len);
+    }
+
+    fn offer(&mut self, message: MsgId, piece: Bytes, last: bool) -> Offer {
+        self.inner.offer(message, piece, last)
+    }
+
+    fn offer_cells(&mut self, first: MsgId, algorithms: DigestSet, values: &ArrayRef) -> bool {
+        self.calls += 1;
+        self.calls.is_multiple_of(3) && self.inner.offer_cells(first, algorithms, values)
+    }
+
+    fn drain(&mut self, out: &mut Completed) {
+        let mut done = Completed::default();
+        self.inner.drain(&mut done);
+        self.late.extend(done.0);
+        out.0.extend(self.late.pop());
+    }
+}
+
+#[test]
+fn a_hasher_without_a_free_lane_loses_no_value() {
+    let bytes = write(&table(), Shape { dictionary: true, ..Shape::PLAIN });
+    let source = || Arc::new(MemorySource(Bytes::from(bytes.clone())));
+    let set = DigestSet::of(Algorithm::Sha256);
+    let cells = |scan: common::Scan| {
+        let mut cells: Vec<_> = scan.observations.into_iter().filter(|o| o.kind == Kind::Cell).collect();
+        cells.sort_by_key(|cell| cell.item);
+        cells
+    };
+    let eager = cells(scan(source(), "a.parquet", set));
+    let late = cells(scan_with(&mut Reluctant::default(), source(), "a.parquet", set));
+    assert_eq!(eager, late);
+    assert_eq!(eager.len(), files::expected().len());
+    assert!(eager.windows(2).all(|pair| pair[0].item < pair[1].item), "each value has a number of its own");
+    for cell in &eager {
+        let (column, row) = (cell.locator.column.as_deref().unwrap(), cell.locator.row.unwrap());
+        let digest = cell.digests.strongest().unwrap().to_string();
+        let matches = |(c, r, value): &(&str, u64, Vec<u8>)| {
+            (*c, *r, value.len() as u64) == (column, row, cell.length)
+                && digest == format!("sha256:{}", hex::encode(Sha256::digest(value)))
+        };
+        assert!(files::expected().iter().any(matches), "{column} {row}");
+    }
 }

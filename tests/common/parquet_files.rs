@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringBuilder};
-use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow_array::{
+    ArrayRef, BinaryArray, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, StructArray,
+};
 use arrow_schema::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
@@ -52,6 +54,9 @@ pub fn expected() -> Vec<(&'static str, u64, Vec<u8>)> {
     for (row, tag) in [(0, "a"), (0, "b"), (1, "a"), (4, "c"), (4, "d"), (4, "e")] {
         all.push(("tags.list.item", row, tag.as_bytes().to_vec()));
     }
+    for row in 0..ROWS {
+        all.push(("hash", row, vec![b'0' + row as u8; 4]));
+    }
     all
 }
 
@@ -79,7 +84,10 @@ pub fn table() -> RecordBatch {
         tags.append(true);
     }
     let tags: ArrayRef = Arc::new(tags.finish());
-    let columns = [("id", ids), ("blob", blobs), ("text", texts), ("image", image), ("tags", tags)];
+    let hashes = (0..ROWS).map(|row| [b'0' + row as u8; 4]);
+    let hashes: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter(hashes).unwrap());
+    let columns =
+        [("id", ids), ("blob", blobs), ("text", texts), ("image", image), ("tags", tags), ("hash", hashes)];
     RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
 }
 

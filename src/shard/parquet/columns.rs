@@ -30,6 +30,8 @@ pub struct Columns {
 
 /// A unit being decoded; a leaf that cannot be decoded, or not any more, is `None`.
 struct Open {
+    /// Bytes of the largest pages of its chunks.
+    largest: u64,
     first: Option<(Leaf, Values)>,
     /// The path beside the bytes.
     second: Option<(Leaf, Values)>,
@@ -49,10 +51,9 @@ impl Columns {
         }
     }
 
-    /// Bytes of memory it may hold: dictionary and page of each open chunk.
-    pub fn footprint(&self, layout: &Layout) -> usize {
-        let largest = layout.chunks.iter().map(|chunk| chunk.largest).max().unwrap_or(0);
-        let open = u64::from(self.open.is_some()) * 4 * largest;
+    /// Bytes of memory it may hold: dictionary and page of each open chunk, once compressed.
+    pub fn footprint(&self) -> usize {
+        let open = self.open.as_ref().map_or(0, |open| open.largest.saturating_mul(3));
         usize::try_from(open).unwrap_or(usize::MAX)
     }
 
@@ -107,10 +108,14 @@ impl Columns {
         faults: &mut Faults,
         out: &mut Steps,
     ) {
+        let mut largest = 0u64;
         let mut open = |leaf: &Leaf| {
             let chunk = chunks.get(leaf.column).filter(|c| c.standing == Standing::Sound && c.values > 0)?;
             match Values::open(metadata, chunk, leaf, reads) {
-                Ok(values) => Some((leaf.clone(), values)),
+                Ok(values) => {
+                    largest = largest.saturating_add(chunk.largest);
+                    Some((leaf.clone(), values))
+                }
                 Err(why) => {
                     let name = || format!("{}: {why}", chunk_name(metadata, chunk.group, chunk.column));
                     faults.tell(Code::Unreadable, out, name);
@@ -123,7 +128,7 @@ impl Columns {
             Some(Unit::Media { bytes, path }) => (open(bytes), open(path)),
             None => (None, None),
         };
-        self.open = (first.is_some() || second.is_some()).then_some(Open { first, second });
+        self.open = (first.is_some() || second.is_some()).then_some(Open { largest, first, second });
     }
 
     /// Decodes a batch of the unit; returns what is still open.

@@ -97,7 +97,7 @@ impl ParquetReader {
 
 impl Reader for ParquetReader {
     fn footprint(&self) -> usize {
-        self.footer_size + self.walk.footprint() + self.columns.footprint(&self.walk.layout)
+        self.footer_size + self.walk.footprint() + self.columns.footprint()
     }
 
     fn feed(&mut self, bytes: Bytes, out: &mut Steps) {

@@ -158,11 +158,11 @@ impl Batch {
         let mut rows = Vec::new();
         let mut values = self.values.into_iter();
         let (def, rep) = (&self.def, &self.rep);
-        // The first level of a batch begins a row.
-        let mut row = first_row.wrapping_sub(1);
+        let mut row = first_row;
         for level in 0..self.levels {
-            if rep.get(level).is_none_or(|rep| *rep == 0) {
-                row = row.wrapping_add(1);
+            // The first level of a batch begins its first row, whatever it says.
+            if level > 0 && rep.get(level).is_none_or(|rep| *rep == 0) {
+                row = row.saturating_add(1);
             }
             if def.get(level).is_none_or(|def| *def == leaf.max_def) {
                 let value = values.next().ok_or("it has fewer values than levels")?;

@@ -75,7 +75,7 @@ impl Told {
     fn sorted(&self) -> Vec<(&str, u64, Vec<u8>)> {
         let mut cells: Vec<_> =
             self.cells.iter().map(|(column, row, value)| (column.as_str(), *row, value.clone())).collect();
-        let order = ["blob", "text", "image.bytes", "image.path", "tags.list.item"];
+        let order = ["blob", "text", "image.bytes", "image.path", "tags.list.item", "hash"];
         cells.sort_by_key(|(column, row, _)| (order.iter().position(|name| name == column), *row));
         cells
     }

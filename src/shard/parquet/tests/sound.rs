@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow_array::builder::{BinaryBuilder, ListBuilder};
+use arrow_array::{Array, ArrayRef, BinaryArray, ListArray, RecordBatch, StringArray, StructArray};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field};
+use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
-use parquet::file::properties::WriterVersion;
+use parquet::file::properties::{WriterProperties, WriterVersion};
 
 use super::super::thrift;
 use super::files::{Shape, expected, footer, table, with_crc, write};
@@ -96,4 +101,82 @@ fn hidden_bytes_before_the_footer_are_a_dead_region() {
     }
     let zeros = Told::of(&[&bytes[..at], &[0; 1000], &bytes[at..]].concat());
     assert_eq!(zeros.classes(RegionClass::ZeroPad), [at as u64..at as u64 + 1000]);
+}
+
+/// More than one page and batch, and values that are long enough not to be copied.
+#[test]
+fn long_columns_are_told_row_by_row() {
+    let value = |row: usize| vec![row as u8; if row % 500 == 0 { 10_000 } else { row % 40 }];
+    let flat: ArrayRef =
+        Arc::new(BinaryArray::from_iter((0..5000).map(|row| (row % 7 != 6).then(|| value(row)))));
+    let mut lists = ListBuilder::new(BinaryBuilder::new());
+    for row in 0..5000usize {
+        for index in 0..row % 4 {
+            lists.values().append_option((index != 1).then(|| value(row + index)));
+        }
+        lists.append(row % 5 != 0);
+    }
+    let lists: ArrayRef = Arc::new(lists.finish());
+    let table =
+        RecordBatch::try_from_iter_with_nullable([("flat", flat, true), ("lists", lists, true)]).unwrap();
+    for dictionary in [false, true] {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_dictionary_enabled(dictionary)
+            .set_data_page_row_count_limit(300)
+            .set_write_batch_size(100)
+            .set_max_row_group_row_count(Some(2100))
+            .build();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, table.schema(), Some(properties)).unwrap();
+        writer.write(&table).unwrap();
+        writer.close().unwrap();
+        let told = Told::of(&bytes);
+        assert_eq!(told.faults, []);
+        let of = |name: &str| {
+            let cells = told.cells.iter().filter(|(column, ..)| column == name);
+            cells.map(|(_, row, value)| (*row as usize, value.clone())).collect::<Vec<_>>()
+        };
+        let flat: Vec<_> = (0..5000).filter(|row| row % 7 != 6).map(|row| (row, value(row))).collect();
+        assert!(of("flat") == flat, "dictionary {dictionary}");
+        let lists: Vec<_> = (0..5000)
+            .filter(|row| row % 5 != 0)
+            .flat_map(|row| {
+                (0..row % 4).filter(|index| *index != 1).map(move |index| (row, value(row + index)))
+            })
+            .collect();
+        assert!(of("lists.list.item") == lists, "dictionary {dictionary}");
+    }
+}
+
+#[test]
+fn images_in_lists_are_told_of_by_row_when_they_lie_outside() {
+    let strings = |values: [Option<&str>; 4]| -> ArrayRef { Arc::new(StringArray::from_iter(values)) };
+    let fields = |first: &str, second: &str| {
+        let field = |name: &str| Arc::new(Field::new(name, DataType::Utf8, true));
+        [field(first), field(second)]
+    };
+    let bytes = strings([Some("in"), None, None, None]);
+    let paths = strings([Some("0"), Some("1"), None, Some("3")]);
+    for swapped in [false, true] {
+        let columns = if swapped {
+            let [path, data] = fields("path", "bytes");
+            vec![(path, paths.clone()), (data, bytes.clone())]
+        } else {
+            let [data, path] = fields("bytes", "path");
+            vec![(data, bytes.clone()), (path, paths.clone())]
+        };
+        let images = StructArray::from(columns);
+        let item = Arc::new(Field::new("item", images.data_type().clone(), true));
+        // Rows: none, two images, one, one.
+        let offsets = OffsetBuffer::from_lengths([0, 2, 1, 1]);
+        let lists: ArrayRef = Arc::new(ListArray::new(item, offsets, Arc::new(images), None));
+        let told = Told::of(&write(&RecordBatch::try_from_iter([("images", lists)]).unwrap(), Shape::PLAIN));
+        let detail = "column `images.list.item.bytes`: 2 values without bytes, the first in row 1, of which a path \
+                      says that they lie outside of the file";
+        assert_eq!(told.faults, [(Code::ExternalReference, detail.to_string())]);
+        assert_eq!(told.cells.iter().map(|(_, row, _)| *row).collect::<Vec<_>>().len(), 4);
+        let data: Vec<_> = told.cells.iter().filter(|(column, ..)| column.ends_with("bytes")).collect();
+        assert_eq!(data, [&("images.list.item.bytes".to_string(), 1, b"in".to_vec())]);
+    }
 }
