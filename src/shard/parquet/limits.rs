@@ -8,6 +8,8 @@ pub const PAGE_HEADER: usize = 1 << 20;
 pub const PAGE_COMPRESSED: u32 = 64 << 20;
 /// Bytes of a page once decompressed.
 pub const PAGE_UNCOMPRESSED: u32 = 256 << 20;
+/// Values of a page that is decoded: run lengths let a page of some bytes declare two thousand million.
+pub const PAGE_VALUES: u32 = 1 << 24;
 /// Elements of a schema.
 pub const SCHEMA_ELEMENTS: u64 = 100_000;
 /// Levels of a schema: builders of it recurse.

@@ -3,17 +3,21 @@
 //! "It parses" proves nothing here: of files with a flipped bit, most decode without an error. So the file's own word
 //! is checked before the decoders of the `parquet` crate see any of it: [`footer`] bounds and looks over the metadata,
 //! [`layout`] checks where it says that things lie, [`walk`] accounts for every byte and decodes each page header.
-//! Only then [`columns`] has the chunks decoded that were found sound.
+//! Only then [`columns`] has the chunks decoded that were found sound: [`pages`] reads and decompresses their pages,
+//! and the crate decodes levels and values.
 //!
 //! What is not known of the bytes: metadata in the footer and page headers, page indexes and bloom filters are
 //! structure whatever they say, and bytes after the last value inside a page are not seen.
 
+mod codec;
 mod columns;
+mod delta;
 mod faults;
 mod footer;
 mod layout;
 mod leaves;
 mod limits;
+mod pages;
 mod reads;
 #[cfg(test)]
 mod tests;

@@ -6,22 +6,21 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use arrow_array::{ArrayRef, builder::BinaryViewBuilder};
 use arrow_buffer::Buffer;
 use bytes::Bytes;
-use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::column::reader::{ColumnReaderImpl, get_column_reader, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArrayType};
-use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::errors::Result as ParquetResult;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::layout::Chunk;
 use super::leaves::Leaf;
 use super::limits;
-use super::reads::{ChunkBytes, Reads};
+use super::pages::{Meter, Pages};
+use super::reads::Reads;
 use crate::shard::Rows;
 
 /// Values from this length on stay where the page was decompressed to; shorter ones are gathered.
@@ -66,19 +65,10 @@ impl Values {
     ) -> Result<Values, String> {
         guarded(|| {
             let meta = metadata.row_group(chunk.group).column(chunk.column);
-            let meta = match meta.dictionary_page_offset() {
-                // The walk began where the chunk does, and so must the decoder.
-                Some(at) if u64::try_from(at) != Ok(chunk.range.start) => {
-                    meta.clone().into_builder().set_dictionary_page_offset(None).build()?
-                }
-                _ => meta.clone(),
-            };
-            let bytes = Arc::new(ChunkBytes { reads: reads.clone(), range: chunk.range.clone() });
-            let rows = usize::try_from(metadata.row_group(chunk.group).num_rows())?;
-            let pages = SerializedPageReader::new(bytes, &meta, rows, None)?;
+            let descriptor = meta.column_descr_ptr();
             let meter = Arc::new(Meter::default());
-            let pages = Box::new(Metered { pages, meter: Arc::clone(&meter) });
-            let reader = get_column_reader(meta.column_descr_ptr(), pages);
+            let pages = Pages::new(reads.clone(), chunk, meta, Arc::clone(&meter));
+            let reader = get_column_reader(descriptor, Box::new(pages));
             let typed = match leaf.fixed {
                 true => Typed::Fixed(get_typed_column_reader(reader)),
                 false => Typed::Variable(get_typed_column_reader(reader)),
@@ -210,58 +200,6 @@ fn append(builder: &mut BinaryViewBuilder, value: ByteArray) -> Result<(), Strin
     let len = u32::try_from(buffer.len()).map_err(|_| "a value is over the limit".to_string())?;
     let block = builder.append_block(buffer);
     builder.try_append_view(block, 0, len).map_err(|error| error.to_string())
-}
-
-/// Counts the pages that a decoder takes.
-#[derive(Default)]
-struct Meter {
-    /// Values in the pages of data taken, nulls included.
-    values: AtomicU64,
-    /// Bytes of the pages taken for the present batch.
-    batch: AtomicU64,
-}
-
-/// Pages of a chunk, of which one batch may take only so many bytes.
-struct Metered {
-    pages: SerializedPageReader<ChunkBytes>,
-    meter: Arc<Meter>,
-}
-
-impl Iterator for Metered {
-    type Item = ParquetResult<Page>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.get_next_page().transpose()
-    }
-}
-
-impl PageReader for Metered {
-    fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
-        if self.meter.batch.load(Ordering::Relaxed) > limits::BATCH_BYTES {
-            let why = "one of its rows is over the limit of 512 MiB";
-            return Err(ParquetError::General(why.to_string()));
-        }
-        let page = self.pages.get_next_page()?;
-        if let Some(page) = &page {
-            self.meter.batch.fetch_add(page.buffer().len() as u64, Ordering::Relaxed);
-            if page.is_data_page() {
-                self.meter.values.fetch_add(u64::from(page.num_values()), Ordering::Relaxed);
-            }
-        }
-        Ok(page)
-    }
-
-    fn peek_next_page(&mut self) -> ParquetResult<Option<PageMetadata>> {
-        self.pages.peek_next_page()
-    }
-
-    fn skip_next_page(&mut self) -> ParquetResult<()> {
-        self.pages.skip_next_page()
-    }
-
-    fn at_record_boundary(&mut self) -> ParquetResult<bool> {
-        self.pages.at_record_boundary()
-    }
 }
 
 /// Runs what decodes bytes from outside: an error or a panic of it is a sentence about the bytes.

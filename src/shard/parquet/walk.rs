@@ -223,7 +223,8 @@ impl Walk {
             }
         };
         let left = left - len as u64;
-        if let Err(why) = self.plausible(chunk, left, &header) {
+        let stretch = self.layout.chunks.get(chunk).and_then(|chunk| chunk.stretch);
+        if let Err(why) = header.check(left, stretch) {
             self.lose(chunk, left + len as u64, why, metadata, faults, out);
             return true;
         }
@@ -241,24 +242,6 @@ impl Walk {
             self.end_page(metadata, faults, out);
         }
         true
-    }
-
-    fn plausible(&self, chunk: usize, left: u64, header: &PageHeader) -> Result<(), &'static str> {
-        if u64::from(header.compressed) > left {
-            return Err("it reaches over the end of its column chunk");
-        }
-        if header.compressed > limits::PAGE_COMPRESSED {
-            return Err("it is over the limit of 64 MiB");
-        }
-        if header.uncompressed > limits::PAGE_UNCOMPRESSED {
-            return Err("it is over the limit of 256 MiB once decompressed");
-        }
-        let stretch = self.layout.chunks.get(chunk).and_then(|chunk| chunk.stretch);
-        let most = stretch.map(|stretch| u64::from(header.compressed) * stretch + 1024);
-        if most.is_some_and(|most| u64::from(header.uncompressed) > most) {
-            return Err("its codec cannot make it as long as it is said to be");
-        }
-        Ok(())
     }
 
     /// A page has ended, and perhaps its chunk.
