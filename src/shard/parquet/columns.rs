@@ -68,7 +68,7 @@ impl Columns {
     ) -> bool {
         // Row groups without their columns were told of, and end the list.
         let leaves = metadata.file_metadata().schema_descr().num_columns();
-        let groups = if leaves == 0 { 0 } else { layout.chunks.len() / leaves };
+        let groups = layout.chunks.len().checked_div(leaves).unwrap_or(0);
         if self.group >= groups {
             return false;
         }
