@@ -17,6 +17,7 @@ mod footer;
 mod layout;
 mod leaves;
 mod limits;
+mod page_header;
 mod pages;
 mod reads;
 #[cfg(test)]

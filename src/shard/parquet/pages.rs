@@ -13,8 +13,9 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::layout::Chunk;
+use super::page_header::{Levels, PageHeader, PageKind, page_header};
 use super::reads::Reads;
-use super::thrift::{self, Levels, PageHeader, PageKind, Trouble};
+use super::thrift::Trouble;
 use super::{codec, delta, limits};
 
 /// Bytes first read where a page begins; most headers are shorter.
@@ -93,7 +94,7 @@ impl Pages {
         loop {
             let here = ask.min(left).min(limits::PAGE_HEADER as u64);
             let bytes = self.reads.exactly(self.left.start, here as usize)?;
-            match thrift::page_header(&bytes) {
+            match page_header(&bytes) {
                 Ok(found) => return Ok(found),
                 Err(Trouble::Short) if here == ask => ask *= 4,
                 Err(Trouble::Short) => return refuse("its page header is cut off or over the limit"),

@@ -1,7 +1,7 @@
-//! Thrift's compact protocol, as far as Parquet's page headers need it, and a look over a whole footer.
+//! Thrift's compact protocol, as far as Parquet needs it, and a look over a whole footer.
 //!
 //! The encoding is that of `thrift-compact-protocol.md` (Apache Thrift); the fields are those of `parquet.thrift`
-//! (Apache Parquet format 2.11). Nothing is allocated here, so no declared size can ask for memory.
+//! (Apache Parquet format 2.11). Nothing is allocated by a declared size.
 
 use super::limits;
 
@@ -9,18 +9,20 @@ const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const BYTE: u8 = 3;
 const I16: u8 = 4;
-const I32: u8 = 5;
+/// A type of fields.
+pub const I32: u8 = 5;
 const I64: u8 = 6;
 const DOUBLE: u8 = 7;
 const BINARY: u8 = 8;
 const LIST: u8 = 9;
 const SET: u8 = 10;
 const MAP: u8 = 11;
-const STRUCT: u8 = 12;
+/// A type of fields.
+pub const STRUCT: u8 = 12;
 const UUID: u8 = 13;
 
 /// Structs nest no deeper than this in what Parquet defines; more would only use up the stack.
-const DEPTH: u32 = 24;
+pub const DEPTH: u32 = 24;
 
 /// Why something could not be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,143 +31,6 @@ pub enum Trouble {
     Short,
     /// It is not what it should be.
     Bad(&'static str),
-}
-
-/// What a page header says of its page (`PageHeader` in `parquet.thrift`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageHeader {
-    /// What the page holds.
-    pub kind: PageKind,
-    /// Bytes of the page once decompressed, levels included.
-    pub uncompressed: u32,
-    /// Bytes of the page as they lie in the file.
-    pub compressed: u32,
-    /// CRC-32 of those bytes, where the writer gave one.
-    pub crc: Option<u32>,
-    /// Values, nulls included where it is a page of data.
-    pub values: u32,
-    /// The number of the encoding of the values.
-    pub encoding: i64,
-    /// What a page of data says beyond that.
-    pub levels: Levels,
-}
-
-/// How a page of data holds its levels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Levels {
-    /// In the compressed body, in these encodings (`DataPageHeader`).
-    Inside {
-        /// Of definition levels.
-        def: i64,
-        /// Of repetition levels.
-        rep: i64,
-    },
-    /// Before the values, never compressed (`DataPageHeaderV2`).
-    Before {
-        /// Values that are null.
-        nulls: u32,
-        /// Rows.
-        rows: u32,
-        /// Bytes of definition levels.
-        def: u32,
-        /// Bytes of repetition levels.
-        rep: u32,
-        /// Whether the values are compressed.
-        compressed: bool,
-    },
-}
-
-impl PageHeader {
-    /// Whether its sizes can be those of a page in a chunk with so many bytes left, by a codec that can make its input
-    /// so many times longer.
-    pub fn check(&self, left: u64, stretch: Option<u64>) -> Result<(), &'static str> {
-        if u64::from(self.compressed) > left {
-            return Err("it reaches over the end of its column chunk");
-        }
-        if self.compressed > limits::PAGE_COMPRESSED {
-            return Err("it is over the limit of 64 MiB");
-        }
-        if self.uncompressed > limits::PAGE_UNCOMPRESSED {
-            return Err("it is over the limit of 256 MiB once decompressed");
-        }
-        let most = stretch.map(|stretch| u64::from(self.compressed) * stretch + 1024);
-        if most.is_some_and(|most| u64::from(self.uncompressed) > most) {
-            return Err("its codec cannot make it as long as it is said to be");
-        }
-        Ok(())
-    }
-}
-
-/// What a page holds (`PageType` in `parquet.thrift`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageKind {
-    /// Values, in the first or second version of data pages.
-    Data,
-    /// The dictionary of the chunk.
-    Dictionary,
-    /// An index page, or a kind that the format does not define: readers skip it.
-    Skipped,
-}
-
-/// Decodes the page header that the bytes begin with, and says how long it is.
-pub fn page_header(bytes: &[u8]) -> Result<(PageHeader, usize), Trouble> {
-    let mut compact = Compact { bytes, at: 0 };
-    let (mut kind, mut uncompressed, mut compressed, mut crc) = (None, None, None, None);
-    let (mut data, mut dictionary, mut data_v2) = (None, None, None);
-    let mut last = 0;
-    while let Some((id, of)) = compact.field(&mut last)? {
-        match (id, of) {
-            (1, I32) => kind = Some(compact.zigzag()?),
-            (2, I32) => uncompressed = Some(compact.zigzag()?),
-            (3, I32) => compressed = Some(compact.zigzag()?),
-            (4, I32) => crc = Some(compact.zigzag()? as u32),
-            (5, STRUCT) => data = Some(compact.numbers()?),
-            (7, STRUCT) => dictionary = Some(compact.numbers()?),
-            (8, STRUCT) => data_v2 = Some(compact.numbers()?),
-            (1..=5 | 7 | 8, _) => {
-                return Err(Trouble::Bad("a field of its page header is of the wrong type"));
-            }
-            _ => compact.skip(of, DEPTH)?,
-        }
-    }
-    let kind = kind.ok_or(Trouble::Bad("its page header has no type"))?;
-    let (page_kind, own) = match kind {
-        0 => (PageKind::Data, data),
-        2 => (PageKind::Dictionary, dictionary),
-        3 => (PageKind::Data, data_v2),
-        _ => (PageKind::Skipped, Some([None; 8])),
-    };
-    let own = own.ok_or(Trouble::Bad("its page header lacks the part of its type"))?;
-    let number =
-        |at: usize| own[at].ok_or(Trouble::Bad("the part of its type in its page header lacks a number"));
-    let size = |n: Option<i64>| {
-        n.and_then(|n| u32::try_from(n).ok())
-            .ok_or(Trouble::Bad("a size in its page header is absent or negative"))
-    };
-    // Fields 1 to 7 of the part of its type stand at their numbers.
-    let levels = match kind {
-        3 => Levels::Before {
-            nulls: size(own[2])?,
-            rows: size(own[3])?,
-            def: size(own[5])?,
-            rep: size(own[6])?,
-            // Absent, it says that they are.
-            compressed: own[7] != Some(0),
-        },
-        0 => Levels::Inside { def: number(3)?, rep: number(4)? },
-        _ => Levels::Inside { def: 0, rep: 0 },
-    };
-    let skipped = page_kind == PageKind::Skipped;
-    let header = PageHeader {
-        kind: page_kind,
-        uncompressed: size(uncompressed)?,
-        compressed: size(compressed)?,
-        crc,
-        values: if skipped { 0 } else { size(own[1])? },
-        encoding: if skipped { 0 } else { number(if kind == 3 { 4 } else { 2 })? },
-        levels,
-    };
-    Ok((header, compact.at))
 }
 
 /// Looks over a footer (`FileMetaData`) before anything is built from it: it is one struct that fills the bytes, its
@@ -190,9 +55,12 @@ pub fn bloom_filter_len(bytes: &[u8]) -> Result<u64, Trouble> {
     Ok(compact.at as u64 + bits)
 }
 
-struct Compact<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// A decoder over bytes at hand.
+pub struct Compact<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// How many of them were decoded.
+    pub at: usize,
 }
 
 impl Compact<'_> {
@@ -215,13 +83,14 @@ impl Compact<'_> {
         Err(Trouble::Bad("a number is too long"))
     }
 
-    fn zigzag(&mut self) -> Result<i64, Trouble> {
+    /// A signed number.
+    pub fn zigzag(&mut self) -> Result<i64, Trouble> {
         let value = self.varint()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
     /// The number and type of the next field; `None` at the end of the struct.
-    fn field(&mut self, last: &mut i16) -> Result<Option<(i16, u8)>, Trouble> {
+    pub fn field(&mut self, last: &mut i16) -> Result<Option<(i16, u8)>, Trouble> {
         let byte = self.byte()?;
         let of = byte & 0x0f;
         if of == 0 {
@@ -248,7 +117,7 @@ impl Compact<'_> {
     }
 
     /// Passes over a struct, and returns its numbers and truth values by their field, up to the seventh.
-    fn numbers(&mut self) -> Result<[Option<i64>; 8], Trouble> {
+    pub fn numbers(&mut self) -> Result<[Option<i64>; 8], Trouble> {
         let mut numbers = [None; 8];
         let mut last = 0;
         while let Some((id, of)) = self.field(&mut last)? {
@@ -291,7 +160,8 @@ impl Compact<'_> {
         Ok(())
     }
 
-    fn skip(&mut self, of: u8, depth: u32) -> Result<(), Trouble> {
+    /// Passes over a value of this type, which nests no deeper than this.
+    pub fn skip(&mut self, of: u8, depth: u32) -> Result<(), Trouble> {
         if depth == 0 {
             return Err(Trouble::Bad("it nests too deep"));
         }
@@ -381,36 +251,6 @@ impl Compact<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Type 0, sizes 5 and 3, a CRC of -1, a data page header of 2 values, plain, with levels by RLE.
-    const HEADER: &[u8] =
-        &[0x15, 0, 0x15, 10, 0x15, 6, 0x15, 1, 0x1c, 0x15, 4, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0];
-
-    #[test]
-    fn a_page_header_is_decoded_once_it_is_whole() {
-        let expected = PageHeader {
-            kind: PageKind::Data,
-            uncompressed: 5,
-            compressed: 3,
-            crc: Some(u32::MAX),
-            values: 2,
-            encoding: 0,
-            levels: Levels::Inside { def: 3, rep: 3 },
-        };
-        assert_eq!(page_header(HEADER), Ok((expected, HEADER.len())));
-        for cut in 0..HEADER.len() {
-            assert_eq!(page_header(&HEADER[..cut]), Err(Trouble::Short));
-        }
-    }
-
-    #[test]
-    fn negative_sizes_and_wrong_types_are_refused() {
-        for (at, value) in [(3, 9), (5, 5), (0, 0x16), (1, 6), (1, 4)] {
-            let mut bytes = HEADER.to_vec();
-            bytes[at] = value;
-            assert!(matches!(page_header(&bytes), Err(Trouble::Bad(_))), "{at}");
-        }
-    }
 
     #[test]
     fn deep_nesting_and_declared_sizes_cost_nothing() {

@@ -10,7 +10,8 @@ use parquet::file::metadata::ParquetMetaData;
 use super::faults::Faults;
 use super::layout::{Chunk, Layout, Part, Standing, chunk_name};
 use super::limits;
-use super::thrift::{self, PageHeader, PageKind, Trouble};
+use super::page_header::{PageHeader, PageKind, page_header};
+use super::thrift::Trouble;
 use crate::finding::Code;
 use crate::shard::ledger::Ledger;
 use crate::shard::{End, ItemId, RegionClass, Steps};
@@ -209,7 +210,7 @@ impl Walk {
     ) -> bool {
         // What is left of the chunk and at hand.
         let here = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
-        let (header, len) = match thrift::page_header(&bytes[..here]) {
+        let (header, len) = match page_header(&bytes[..here]) {
             Ok(found) => found,
             Err(Trouble::Short) if (here as u64) < left && here < limits::PAGE_HEADER => return false,
             Err(trouble) => {

@@ -62,11 +62,12 @@ fn sizes_of_pages_are_not_believed() {
         bytes.push(n as u8);
         bytes
     };
-    let page = |uncompressed: u32, compressed: u32, body: &[u8]| {
-        // Type 0; a data page header of two values, plain, levels by RLE.
-        let rest = [0x2c, 0x15, 4, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0];
+    let encoded = |encoding: u8, uncompressed: u32, compressed: u32, body: &[u8]| {
+        // Type 0; a data page header of two values in this encoding, levels by RLE.
+        let rest = [0x2c, 0x15, 4, 0x15, encoding * 2, 0x15, 6, 0x15, 6, 0, 0];
         [&[0x15, 0][..], &number(uncompressed), &number(compressed), &rest, body].concat()
     };
+    let page = |uncompressed: u32, compressed: u32, body: &[u8]| encoded(0, uncompressed, compressed, body);
     let body = [&[5, 0, 0, 0][..], b"first", &[6, 0, 0, 0], b"second"].concat();
     let file = one_page();
     let read = |page: Vec<u8>| {
@@ -96,6 +97,19 @@ fn sizes_of_pages_are_not_believed() {
     let told = read([page(n, n, &body), index].concat());
     assert_eq!((unreadable(&told).len(), told.cells.len()), (0, 2));
     assert_eq!(told.classes(RegionClass::Dead).len(), 1);
+    // A dictionary of nine bytes that is said to have eight million values.
+    let words = [&[5, 0, 0, 0][..], b"first"].concat();
+    let head = [&[0x15, 4][..], &number(9), &number(9), &[0x4c], &number(1 << 23), &[0x15, 0, 0, 0]];
+    let told = read([head.concat(), words, encoded(8, 3, 3, &[1, 4, 0])].concat());
+    let why = "a dictionary has more values than its bytes can hold";
+    assert!(unreadable(&told)[0].ends_with(why), "{:?}", told.faults);
+    // A thousand million lengths in twelve bytes, as the lengths of values and as those of their prefixes.
+    let run = [0x80, 0x80, 0x80, 0x80, 8, 1, 0x80, 0x80, 0x80, 0x80, 4, 2];
+    for encoding in [6, 7] {
+        let told = read(encoded(encoding, 12, 12, &run));
+        let why = "the lengths in a page are damaged or over the limit";
+        assert!(unreadable(&told)[0].ends_with(why), "{:?}", told.faults);
+    }
     assert!(started.elapsed().as_secs() < 5);
 }
 

@@ -10,7 +10,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterVersion};
 
-use super::super::thrift;
+use super::super::page_header::page_header;
 use super::files::{Shape, expected, footer, table, with_crc, write};
 use super::{Recording, Told};
 use crate::finding::Code;
@@ -79,7 +79,7 @@ fn only_columns_of_bytes_are_read_again() {
     // Each chunk of bytes has one page: the beginning of its header, then exactly its body.
     for column in &metadata.row_group(0).columns()[1..] {
         let (start, chunk_len) = column.byte_range();
-        let (header, header_len) = thrift::page_header(&bytes[start as usize..]).unwrap();
+        let (header, header_len) = page_header(&bytes[start as usize..]).unwrap();
         let body = (start + header_len as u64, header.compressed as usize);
         assert_eq!(body.0 + body.1 as u64, start + chunk_len);
         wanted.extend([(start, 128.min(chunk_len as usize)), body]);
