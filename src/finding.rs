@@ -79,6 +79,8 @@ pub enum Code {
     ChangedWhileReading,
     /// A link that was not followed.
     UnfollowedLink,
+    /// A table names data that lies outside of it.
+    ExternalReference,
     /// One name twice in a container.
     Duplicate,
     /// A name with characters that hide or reorder text.
@@ -89,7 +91,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, worst first.
-    pub const ALL: [Code; 17] = [
+    pub const ALL: [Code; 18] = [
         Code::KnownBad,
         Code::Altered,
         Code::Missing,
@@ -104,6 +106,7 @@ impl Code {
         Code::Unreadable,
         Code::ChangedWhileReading,
         Code::UnfollowedLink,
+        Code::ExternalReference,
         Code::Duplicate,
         Code::OddName,
         Code::Opaque,
@@ -126,6 +129,7 @@ impl Code {
             Code::Unreadable => "unreadable",
             Code::ChangedWhileReading => "changed-while-reading",
             Code::UnfollowedLink => "unfollowed-link",
+            Code::ExternalReference => "external-reference",
             Code::Duplicate => "duplicate",
             Code::OddName => "odd-name",
             Code::Opaque => "opaque",
@@ -148,7 +152,8 @@ impl Code {
             | Code::Unverified
             | Code::Unreadable
             | Code::ChangedWhileReading
-            | Code::UnfollowedLink => Class::Gap,
+            | Code::UnfollowedLink
+            | Code::ExternalReference => Class::Gap,
             Code::Duplicate | Code::OddName | Code::Opaque => Class::Note,
         }
     }
@@ -170,6 +175,7 @@ impl Code {
             Code::Unreadable => "damaged, cut short, or not to be opened",
             Code::ChangedWhileReading => "changed while it was read",
             Code::UnfollowedLink => "a link that was not followed",
+            Code::ExternalReference => "a table names data that lies outside of it",
             Code::Duplicate => "one name more than once in a container",
             Code::OddName => "a name with characters that hide or reorder text",
             Code::Opaque => "hashed whole; what is inside was not looked at",

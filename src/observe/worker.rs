@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::cells::Cells;
 use crate::digest::{Completed, DigestSet, Digests, Hasher, MsgId, Offer};
 use crate::error::Result;
 use crate::finding::Code;
@@ -71,8 +72,14 @@ pub trait Observer {
 /// # Errors
 /// Where observations could not be kept.
 pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observer) -> Result<()> {
-    let mut worker =
-        Worker { hasher, observer, pool: Pool::new(), messages: HashMap::new(), next_message: 0 };
+    let mut worker = Worker {
+        hasher,
+        observer,
+        pool: Pool::new(),
+        messages: HashMap::new(),
+        cells: BTreeMap::new(),
+        next_message: 0,
+    };
     let mut active: Vec<Active> = Vec::new();
     let mut completed = Completed::default();
     let mut no_more = false;
@@ -99,6 +106,12 @@ pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observe
             {
                 idle = false;
                 worker.hashed(file, item, digests)?;
+            } else if let Some((serial, observation)) = worker.cell(message, digests) {
+                idle = false;
+                if let Some(file) = active.iter_mut().find(|a| a.serial == serial) {
+                    file.cells_out = file.cells_out.saturating_sub(1);
+                }
+                worker.observer.observation(observation)?;
             }
         }
         for at in (0..active.len()).rev() {
@@ -120,6 +133,8 @@ struct Worker<'a> {
     observer: &'a mut dyn Observer,
     pool: Pool,
     messages: HashMap<MsgId, (u64, ItemId)>,
+    /// Columns being hashed, by the message of their first value, each with the serial of its file.
+    cells: BTreeMap<MsgId, (u64, Cells)>,
     next_message: u64,
 }
 
@@ -139,6 +154,12 @@ struct Active {
     items: BTreeMap<ItemId, Item>,
     /// A piece the hasher had no lane for.
     refused: Option<(MsgId, Bytes, bool)>,
+    /// A column the hasher had no lane for.
+    refused_cells: Option<Cells>,
+    /// Values the hasher has of this file.
+    cells_out: u64,
+    /// The number that the next cell gets: cells are numbered after all items opened before them.
+    next_cell: u64,
     /// The cursor has said `Done`.
     done: bool,
     /// What the file decompresses to, once that has been read.
@@ -179,6 +200,9 @@ impl Worker<'_> {
                     read: 0,
                     items,
                     refused: None,
+                    refused_cells: None,
+                    cells_out: 0,
+                    next_cell: 0,
                     done: false,
                     stream: None,
                     whole: None,
@@ -206,6 +230,9 @@ impl Worker<'_> {
             }
             return Ok(true);
         }
+        if let Some(cells) = file.refused_cells.take() {
+            return Ok(self.offer_cells(file, cells));
+        }
         let pool = &mut self.pool;
         let cursor = &mut file.cursor;
         let step = match catch_unwind(AssertUnwindSafe(|| cursor.step(pool))) {
@@ -231,14 +258,20 @@ impl Worker<'_> {
             }
             Step::Data { item, bytes } => self.data(file, item, bytes),
             Step::Close { item, end } => self.close(file, item, end)?,
-            Step::Cells { .. } => {
-                // No format of this version has columns; a cursor that emits them has a bug, told as such.
-                let locator = Locator::file(Some(file.root), file.path.clone());
-                self.observer.fault(
-                    locator,
-                    Code::Unreadable,
-                    "its columns cannot be observed by this version".into(),
-                )?;
+            Step::Cells { item, column, rows, values } => {
+                for holder in [item, ItemId::FILE] {
+                    if let Some(holder) = file.items.get_mut(&holder) {
+                        holder.observation.opened = true;
+                    }
+                }
+                let mut locator = Locator::file(Some(file.root), file.path.clone());
+                if let Some(holder) = file.items.get(&item) {
+                    locator.member.clone_from(&holder.observation.locator.member);
+                }
+                locator.column = Some(column.to_string());
+                let cells = Cells::new(locator, file.exempt, file.next_cell, rows, values);
+                file.next_cell += cells.len();
+                self.offer_cells(file, cells);
             }
             Step::Region { layer, range, class } => {
                 if let Some(item) = file.items.get_mut(&ItemId::FILE)
@@ -256,6 +289,32 @@ impl Worker<'_> {
         Ok(true)
     }
 
+    /// Offers a column; `false` if there is no lane for it now.
+    fn offer_cells(&mut self, file: &mut Active, cells: Cells) -> bool {
+        let first = MsgId(self.next_message);
+        if !self.hasher.offer_cells(first, file.plan.samples, cells.values()) {
+            file.refused_cells = Some(cells);
+            return false;
+        }
+        self.next_message += cells.len();
+        if cells.left() > 0 {
+            file.cells_out += cells.left();
+            self.cells.insert(first, (file.serial, cells));
+        }
+        true
+    }
+
+    /// What was measured of a value whose message has ended, and the serial of its file.
+    fn cell(&mut self, message: MsgId, digests: Digests) -> Option<(u64, Observation)> {
+        let (&first, (serial, cells)) = self.cells.range_mut(..=message).next_back()?;
+        let observation = cells.observe(usize::try_from(message.0 - first.0).ok()?, digests)?;
+        let serial = *serial;
+        if cells.left() == 0 {
+            self.cells.remove(&first);
+        }
+        Some((serial, observation))
+    }
+
     #[allow(clippy::too_many_arguments, reason = "the fields of one step, taken apart once")]
     fn open(
         &mut self,
@@ -268,6 +327,7 @@ impl Worker<'_> {
         len: Option<u64>,
         hidden: bool,
     ) -> Result<()> {
+        file.next_cell = file.next_cell.max(item.0 + 1);
         let mut locator = Locator::file(Some(file.root), file.path.clone());
         let mut in_stream = false;
         match kind {
@@ -480,7 +540,8 @@ impl Worker<'_> {
 
 impl Active {
     fn is_finished(&self) -> bool {
-        self.done && self.refused.is_none() && self.items.is_empty()
+        let held = self.refused.is_some() || self.refused_cells.is_some() || self.cells_out > 0;
+        self.done && !held && self.items.is_empty()
     }
 }
 

@@ -81,7 +81,7 @@ impl Format for Codec {
     fn reader(&self, place: &Place, out: &mut Steps) -> Option<Box<dyn Reader>> {
         // What a stream holds may be a tar, but no further stream.
         let name = self.stream_name(&place.name).unwrap_or_else(|| place.name.clone());
-        let place = Place { name, ..*place };
+        let place = Place { name, source: None, ..*place };
         (place.depth == 0)
             .then(|| Box::new(Compressed::new((self.decoder)(), &place, out)) as Box<dyn Reader>)
     }
@@ -118,7 +118,12 @@ impl Compressed {
             ledger: Ledger::new(place.layer),
             input: VecDeque::new(),
             stream,
-            inside: Layer::new(Place { layer: stream, name: place.name.clone(), depth: place.depth + 1 }),
+            inside: Layer::new(Place {
+                layer: stream,
+                name: place.name.clone(),
+                depth: place.depth + 1,
+                source: None,
+            }),
             end: End::Complete,
             lost: false,
         }

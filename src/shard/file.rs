@@ -37,7 +37,12 @@ impl FileCursor {
     /// A cursor over the file of this name; the name decides only where the content leaves open what it is.
     pub fn new(source: Arc<dyn Source>, name: &[u8], plan: &ShardPlan) -> Self {
         let layer = match plan.inside {
-            Inside::Open => Layer::new(Place { layer: ItemId::FILE, name: name.to_vec(), depth: 0 }),
+            Inside::Open => Layer::new(Place {
+                layer: ItemId::FILE,
+                name: name.to_vec(),
+                depth: 0,
+                source: Some(Arc::clone(&source)),
+            }),
             Inside::Closed | Inside::Refused => Layer::plain(ItemId::FILE),
         };
         FileCursor { source, out: Steps::new(plan), layer, at: 0, stage: Stage::Start }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::compressed::{BZIP2, CODECS, GZIP, XZ, ZSTD};
 use super::ledger::Ledger;
+use super::parquet::Parquet;
 use super::tar::{CalledTar, Tar};
 use super::{End, Format, HEAD, ItemId, Place, Reader, RegionClass, Steps};
 use crate::finding::Code;
@@ -20,7 +21,8 @@ static FORMATS: &[&dyn Format] = &[
     &Closed { name: "zip", magics: &[b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"] },
     &Closed { name: "7z", magics: &[b"7z\xbc\xaf\x27\x1c"] },
     &Closed { name: "rar", magics: &[b"Rar!\x1a\x07"] },
-    &Closed { name: "parquet", magics: &[b"PAR1", b"PARE"] },
+    &Parquet,
+    &Closed { name: "encrypted Parquet file", magics: &[b"PARE"] },
     &Closed { name: "arrow", magics: &[b"ARROW1"] },
     &Closed { name: "hdf5", magics: &[b"\x89HDF\r\n\x1a\n"] },
     &Closed { name: "sqlite", magics: &[b"SQLite format 3\0"] },
@@ -121,7 +123,7 @@ impl Layer {
 
     /// A layer that is not looked into.
     pub fn plain(layer: ItemId) -> Self {
-        let place = Place { layer, name: Vec::new(), depth: 0 };
+        let place = Place { layer, name: Vec::new(), depth: 0, source: None };
         Layer { place, state: State::Read(Box::new(Plain(Ledger::new(layer)))) }
     }
 

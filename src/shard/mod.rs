@@ -8,6 +8,7 @@ mod file;
 pub mod folder;
 mod formats;
 mod ledger;
+mod parquet;
 mod steps;
 mod tar;
 
@@ -86,8 +87,8 @@ pub enum Step {
         item: ItemId,
         /// Name of the column.
         column: Arc<str>,
-        /// Ordinal of the first value's row.
-        first_row: u64,
+        /// Which rows the values stand in.
+        rows: Rows,
         /// Binary or text values; a null is a missing value.
         values: ArrayRef,
     },
@@ -111,10 +112,29 @@ pub enum Step {
     Done,
 }
 
+/// The rows of a column's values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// One value for each row, beginning with this one.
+    From(u64),
+    /// The row of each value: a list in one row has many, and a row may have none.
+    Each(Arc<[u64]>),
+}
+
+impl Rows {
+    /// The row of the value at this index.
+    pub fn of(&self, index: usize) -> Option<u64> {
+        match self {
+            Rows::From(first) => first.checked_add(index as u64),
+            Rows::Each(rows) => rows.get(index).copied(),
+        }
+    }
+}
+
 /// Something wrong with a file, told as a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// The finding's code: `unreadable`, `unfollowed-link`, `opaque`, `unsafe-name`.
+    /// The finding's code: `unreadable`, `unfollowed-link`, `opaque`, `unsafe-name`, `external-reference`.
     pub code: Code,
     /// The item it is about.
     pub item: ItemId,
@@ -186,7 +206,7 @@ pub trait Reader: Send {
 }
 
 /// Where a layer stands that a reader is wanted for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Place {
     /// The item whose bytes it is.
     pub layer: ItemId,
@@ -194,6 +214,9 @@ pub struct Place {
     pub name: Vec<u8>,
     /// How many decoders its bytes have passed.
     pub depth: u32,
+    /// The file, where the layer is a file: a format that keeps its directory at the end reads that first, and reads
+    /// at its word once the layer was fed to the end.
+    pub source: Option<Arc<dyn Source>>,
 }
 
 /// A part of a file that one cursor reads.

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
+use arrow_array::ArrayRef;
 use bytes::Bytes;
 
-use super::{End, Fault, ItemId, Kind, RegionClass, Step};
+use super::{End, Fault, ItemId, Kind, RegionClass, Rows, Step};
 use crate::finding::Code;
 use crate::plan::ShardPlan;
 use crate::source::{Block, PIECE};
@@ -63,6 +65,13 @@ impl Steps {
     pub fn sample(&mut self, item: ItemId, bytes: Bytes) {
         if !self.plan.samples.is_empty() {
             self.data(item, bytes);
+        }
+    }
+
+    /// Values of a column of the file, where their digests are asked for.
+    pub fn cells(&mut self, column: Arc<str>, rows: Rows, values: ArrayRef) {
+        if !self.plan.samples.is_empty() {
+            self.queue.push_back(Step::Cells { item: ItemId::FILE, column, rows, values });
         }
     }
 

@@ -11,14 +11,21 @@ pub const PIECE: usize = 64 * 1024;
 /// A writable buffer of [`PIECE`] bytes, of which the first [`Block::len`] are filled.
 pub struct Block {
     bytes: Box<[u8]>,
+    /// Bytes of the buffer that are offered for filling.
+    most: usize,
     len: usize,
     home: Arc<Mutex<Vec<Box<[u8]>>>>,
 }
 
 impl Block {
-    /// The whole buffer, for reading into.
+    /// The whole buffer, or as much of it as [`Block::narrow`] left, for reading into.
     pub fn space(&mut self) -> &mut [u8] {
-        &mut self.bytes
+        &mut self.bytes[..self.most]
+    }
+
+    /// Offers only the first `most` bytes for filling, so that a source reads no more than is needed.
+    pub fn narrow(&mut self, most: usize) {
+        self.most = self.most.min(most);
     }
 
     /// Says how much of the buffer is filled.
@@ -82,7 +89,7 @@ impl Pool {
     pub fn block(&mut self) -> Block {
         let kept = self.free.lock().ok().and_then(|mut free| free.pop());
         let bytes = kept.unwrap_or_else(|| vec![0; PIECE].into_boxed_slice());
-        Block { bytes, len: 0, home: Arc::clone(&self.free) }
+        Block { most: bytes.len(), bytes, len: 0, home: Arc::clone(&self.free) }
     }
 }
 

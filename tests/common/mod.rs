@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use shardproof::audit::{AuditOptions, Mode, Report, Silent, SourceSpec, audit};
-use shardproof::digest::{DigestSet, LoopHasher};
+use shardproof::digest::{DigestSet, Hasher, LoopHasher};
 use shardproof::error::Result;
 use shardproof::finding::Code;
 use shardproof::locator::Locator;
@@ -77,12 +77,16 @@ pub struct Scan {
 
 /// Reads one source with a plan.
 pub fn scan(source: Arc<dyn Source>, name: &str, digests: DigestSet) -> Scan {
+    scan_with(&mut LoopHasher::new(), source, name, digests)
+}
+
+/// Reads one source with a plan and a hasher.
+pub fn scan_with(hasher: &mut dyn Hasher, source: Arc<dyn Source>, name: &str, digests: DigestSet) -> Scan {
     let plan = ShardPlan { file: digests, inside: Inside::Open, stream: digests, samples: digests };
     let stamp = source.stamp().expect("the source has a stamp");
     let job = Job { root: 0, path: name.as_bytes().to_vec(), plan, exempt: false, stamp, source: Ok(source) };
     let mut kept = Scan { observations: Vec::new(), faults: Vec::new() };
-    work(&One(Mutex::new(Some(job))), &mut LoopHasher::new(), &mut kept)
-        .expect("observing never fails in memory");
+    work(&One(Mutex::new(Some(job))), hasher, &mut kept).expect("observing never fails in memory");
     kept
 }
 

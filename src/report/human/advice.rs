@@ -71,6 +71,9 @@ fn next(code: Code, hub: bool) -> Option<&'static str> {
         Code::UnfollowedLink => {
             "unfollowed-link: --follow-links reads what these lead to, if you trust them."
         }
+        Code::ExternalReference => {
+            "external-reference: see that what these rows name is part of the dataset; it is not read through them."
+        }
         Code::Duplicate | Code::OddName | Code::Opaque => return None,
     })
 }

@@ -1,0 +1,38 @@
+//! How much of a Parquet file's word is taken; to exceed a limit is told, never passed over.
+
+/// Bytes of a footer.
+pub const FOOTER: u64 = 64 << 20;
+/// Bytes of a page header: statistics in it may hold whole values.
+pub const PAGE_HEADER: usize = 1 << 20;
+/// Bytes of a page in the file.
+pub const PAGE_COMPRESSED: u32 = 64 << 20;
+/// Bytes of a page once decompressed.
+pub const PAGE_UNCOMPRESSED: u32 = 256 << 20;
+/// Values of a page that is decoded: run lengths let a page of some bytes declare two thousand million.
+pub const PAGE_VALUES: u32 = 1 << 24;
+/// Elements of a schema.
+pub const SCHEMA_ELEMENTS: u64 = 100_000;
+/// Levels of a schema: builders of it recurse.
+pub const SCHEMA_DEPTH: usize = 64;
+/// Structs that a list in the footer may hold whatever is left of it …
+pub const FREE_STRUCTS: u64 = 65_536;
+/// … and the bytes that each of more must have on average: a column chunk needs more than forty.
+pub const STRUCT_BYTES: u64 = 16;
+/// Rows of one batch of values.
+pub const BATCH_ROWS: usize = 1024;
+/// Bytes of pages that a batch of nested rows may span by estimate.
+pub const BATCH_PAGES: u64 = 64 << 20;
+/// Bytes of pages that one batch may decode to at all: a single row can be a list without end.
+pub const BATCH_BYTES: u64 = 512 << 20;
+/// Faults told of one file; the others are counted.
+pub const FAULTS: u64 = 100;
+
+/// Values that a file of this length may hold: run lengths let 42 kB declare petabytes.
+pub fn values(file_len: u64) -> u64 {
+    file_len.saturating_mul(1024).saturating_add(1 << 24)
+}
+
+/// Bytes of values that a file of this length may hold, a value of a dictionary counted as often as it occurs.
+pub fn value_bytes(file_len: u64) -> u64 {
+    file_len.saturating_mul(4096).saturating_add(1 << 30)
+}

@@ -1,0 +1,119 @@
+//! The Parquet reader as a whole: what it tells of sound files, of hostile ones, and of every damage to small ones.
+
+#[path = "../../../../tests/common/parquet_files.rs"]
+mod files;
+
+mod damage;
+mod lies;
+mod sound;
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use arrow_array::{Array, cast::AsArray, types::BinaryViewType};
+use bytes::Bytes;
+
+use crate::digest::{Algorithm, DigestSet};
+use crate::finding::Code;
+use crate::plan::{Inside, ShardPlan};
+use crate::shard::{ItemId, RegionClass, Step, open};
+use crate::source::{Block, Got, MemorySource, Pool, Source, SourceError, Stamp};
+
+/// All that a cursor tells of a file.
+#[derive(Debug, Default, PartialEq)]
+struct Told {
+    cells: Vec<(String, u64, Vec<u8>)>,
+    regions: Vec<(Range<u64>, RegionClass)>,
+    faults: Vec<(Code, String)>,
+    items: usize,
+    file: Vec<u8>,
+}
+
+impl Told {
+    fn of(bytes: &[u8]) -> Told {
+        let told = Told::by(Arc::new(MemorySource(Bytes::copy_from_slice(bytes))));
+        assert!(told.file == bytes, "the file's own bytes are told once and whole");
+        let mut at = 0;
+        for (range, _) in &told.regions {
+            assert_eq!(range.start, at, "regions leave no gap and do not overlap");
+            assert!(range.end > at);
+            at = range.end;
+        }
+        assert_eq!(at, bytes.len() as u64, "regions cover the file");
+        let hidden = told.regions.iter().filter(|(_, class)| class.is_hidden()).count();
+        assert_eq!(told.items, 1 + hidden, "every hidden region is an item");
+        told
+    }
+
+    fn by(source: Arc<dyn Source>) -> Told {
+        let set = DigestSet::of(Algorithm::Sha256);
+        let plan = ShardPlan { file: set, inside: Inside::Open, stream: set, samples: set };
+        let mut cursor = open(source, b"a.parquet", &plan);
+        let mut pool = Pool::new();
+        let mut told = Told::default();
+        loop {
+            match cursor.step(&mut pool) {
+                Step::Open { .. } => told.items += 1,
+                Step::Data { item: ItemId::FILE, bytes } => told.file.extend_from_slice(&bytes),
+                Step::Data { bytes, .. } => assert!(bytes.len() <= 64 * 1024),
+                Step::Region { range, class, .. } => told.regions.push((range, class)),
+                Step::Fault(fault) => told.faults.push((fault.code, fault.detail)),
+                Step::Cells { column, rows, values, .. } => {
+                    let array = values.as_byte_view::<BinaryViewType>();
+                    for index in (0..array.len()).filter(|index| array.is_valid(*index)) {
+                        let row = rows.of(index).expect("every value has a row");
+                        told.cells.push((column.to_string(), row, array.value(index).to_vec()));
+                    }
+                }
+                Step::Close { .. } | Step::Quiet | Step::NotYet => {}
+                Step::Done => return told,
+            }
+        }
+    }
+
+    /// The cells column by column.
+    fn sorted(&self) -> Vec<(&str, u64, Vec<u8>)> {
+        let mut cells: Vec<_> =
+            self.cells.iter().map(|(column, row, value)| (column.as_str(), *row, value.clone())).collect();
+        let order = ["blob", "text", "image.bytes", "image.path", "tags.list.item", "hash"];
+        cells.sort_by_key(|(column, row, _)| (order.iter().position(|name| name == column), *row));
+        cells
+    }
+
+    fn classes(&self, wanted: RegionClass) -> Vec<Range<u64>> {
+        self.regions.iter().filter(|(_, class)| *class == wanted).map(|(range, _)| range.clone()).collect()
+    }
+}
+
+/// A source that gives a little at a time and now and then nothing yet, and remembers what was asked of it.
+struct Recording {
+    bytes: Bytes,
+    most: usize,
+    reads: Mutex<Vec<(u64, usize)>>,
+    not_yet: bool,
+}
+
+impl Recording {
+    fn new(bytes: &[u8], most: usize, not_yet: bool) -> Recording {
+        Recording { bytes: Bytes::copy_from_slice(bytes), most, reads: Mutex::default(), not_yet }
+    }
+}
+
+impl Source for Recording {
+    fn stamp(&self) -> Result<Stamp, SourceError> {
+        Ok(Stamp { size: self.bytes.len() as u64, ..Stamp::default() })
+    }
+
+    fn read_at(&self, at: u64, into: &mut Block) -> Result<Got, SourceError> {
+        let mut reads = self.reads.lock().unwrap();
+        reads.push((at, into.space().len()));
+        if self.not_yet && reads.len() % 3 == 1 {
+            return Ok(Got::NotYet);
+        }
+        let rest = &self.bytes[at as usize..];
+        let n = rest.len().min(self.most).min(into.space().len());
+        into.space()[..n].copy_from_slice(&rest[..n]);
+        into.fill(n);
+        Ok(if n == 0 { Got::End } else { Got::Bytes(n) })
+    }
+}
