@@ -8,13 +8,13 @@ mod cache;
 mod local_dir;
 pub(super) mod record;
 
-use std::fs::{self, File, FileType};
+use std::fs::{self, FileType};
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use self::record::is_commit;
 use super::hf_tree::HfTree;
-use super::{Context, ManifestError, ManifestFormat};
+use super::{Context, ManifestError, ManifestFormat, open_regular};
 use crate::claim::{Claim, ClaimSink, Scope, SourceId, Subject, Unusable};
 use crate::digest::{Digest, DigestSet, Digests};
 use crate::locator::ItemPath;
@@ -143,7 +143,7 @@ impl Claims<'_> {
         base: &[u8],
         is_partial: &mut dyn FnMut(&ItemPath, &Digests) -> bool,
     ) -> Result<(), ManifestError> {
-        let mut input = BufReader::new(File::open(tree)?);
+        let mut input = BufReader::new(open_regular(tree)?);
         let context = Context { source: self.source, file_name: b"", declared: DigestSet::EMPTY };
         let mut placed = Placed { sink: &mut *self.sink, base, is_partial, last: self.ordinal };
         HfTree.read(&mut input, &context, &mut placed).map_err(|e| match e {
@@ -233,7 +233,7 @@ fn listing(folder: &Path) -> Result<Vec<(PathBuf, FileType)>, ManifestError> {
 /// The content of a small file; `None` where it is longer than `limit`.
 fn read_small(path: &Path, limit: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut content = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut content)?;
+    open_regular(path)?.take(limit + 1).read_to_end(&mut content)?;
     Ok((content.len() as u64 <= limit).then_some(content))
 }
 
