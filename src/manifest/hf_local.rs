@@ -74,7 +74,7 @@ pub struct Described {
 
 /// The layout of `root`, if it has one. Nothing is read but names.
 pub fn detect(root: &Path) -> Option<Layout> {
-    if root.join("blobs").is_dir() && root.join("snapshots").is_dir() {
+    if is_cache_repo(root) {
         return Some(Layout::CacheRepo { root: root.to_owned() });
     }
     let home = root.join(".cache/huggingface");
@@ -88,6 +88,18 @@ pub fn detect(root: &Path) -> Option<Layout> {
     let is_snapshot =
         is_commit(commit.as_bytes()) && snapshots.file_name()? == "snapshots" && repo.join("blobs").is_dir();
     is_snapshot.then(|| Layout::CacheSnapshot { repo: repo.to_owned(), commit: commit.to_owned() })
+}
+
+/// Whether a folder has what a repository's folder in the cache has. Other tools call folders `blobs` and `snapshots`
+/// too: there must be a snapshot of a commit, or a folder of branches.
+fn is_cache_repo(root: &Path) -> bool {
+    let is_snapshot = |(path, kind): &(PathBuf, FileType)| {
+        kind.is_dir() && path.file_name().is_some_and(|name| is_commit(name.as_encoded_bytes()))
+    };
+    let snapshots = root.join("snapshots");
+    root.join("blobs").is_dir()
+        && snapshots.is_dir()
+        && (root.join("refs").is_dir() || listing(&snapshots).is_ok_and(|all| all.iter().any(is_snapshot)))
 }
 
 /// Reads what a layout claims. `revision` names the commit that counts (in the cache also a branch or tag); without it
