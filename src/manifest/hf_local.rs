@@ -148,16 +148,16 @@ impl Claims<'_> {
         Ok(self.sink.reject(self.ordinal, reason)?)
     }
 
-    /// Reads the tree of a commit; its paths lie below `base`. `is_partial` tells which claims a download left behind.
+    /// Reads the tree of a commit; its paths lie below `base`. `left` tells what a download left of a file.
     fn tree(
         &mut self,
         tree: &Path,
         base: &[u8],
-        is_partial: &mut dyn FnMut(&ItemPath, &Digests) -> bool,
+        left: &mut dyn FnMut(&ItemPath, &Digests) -> Left,
     ) -> Result<(), ManifestError> {
         let mut input = BufReader::new(open_regular(tree)?);
         let context = Context { source: self.source, file_name: b"", declared: DigestSet::EMPTY };
-        let mut placed = Placed { sink: &mut *self.sink, base, is_partial, last: self.ordinal };
+        let mut placed = Placed { sink: &mut *self.sink, base, left, last: self.ordinal };
         HfTree.read(&mut input, &context, &mut placed).map_err(|e| match e {
             ManifestError::NotThisFormat(why) => ManifestError::NotThisFormat(format!(
                 "the file tree that the download left ({}) cannot be used: {why}",
@@ -170,11 +170,25 @@ impl Claims<'_> {
     }
 }
 
+/// What a download that did not finish left of a file.
+#[derive(PartialEq)]
+enum Left {
+    /// None did.
+    Nothing,
+    /// An unfinished file, and nothing at the file's own path.
+    Partial,
+    /// An unfinished file, and an older version at the file's own path that has a claim of its own.
+    Update {
+        /// Where the unfinished file lies.
+        partial: Subject,
+    },
+}
+
 /// Puts the claims of a tree where its snapshot lies.
 struct Placed<'a> {
     sink: &'a mut dyn ClaimSink,
     base: &'a [u8],
-    is_partial: &'a mut dyn FnMut(&ItemPath, &Digests) -> bool,
+    left: &'a mut dyn FnMut(&ItemPath, &Digests) -> Left,
     last: u64,
 }
 
@@ -182,8 +196,12 @@ impl ClaimSink for Placed<'_> {
     fn claim(&mut self, mut claim: Claim) -> crate::error::Result<()> {
         self.last = claim.line;
         if let Subject::Path(path) = &claim.subject {
-            claim.interrupted = (self.is_partial)(path, &claim.digests);
-            claim.subject = Subject::Path(path.below(self.base));
+            let left = (self.left)(path, &claim.digests);
+            claim.interrupted = left != Left::Nothing;
+            claim.subject = match left {
+                Left::Update { partial } => partial,
+                Left::Nothing | Left::Partial => Subject::Path(path.below(self.base)),
+            };
         }
         self.sink.claim(claim)
     }
