@@ -8,8 +8,10 @@ mod cache;
 mod local_dir;
 pub(super) mod record;
 
+use std::ffi::OsStr;
 use std::fs::{self, FileType};
 use std::io::{BufReader, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use self::record::is_commit;
@@ -88,6 +90,19 @@ pub fn detect(root: &Path) -> Option<Layout> {
     let is_snapshot =
         is_commit(commit.as_bytes()) && snapshots.file_name()? == "snapshots" && repo.join("blobs").is_dir();
     is_snapshot.then(|| Layout::CacheSnapshot { repo: repo.to_owned(), commit: commit.to_owned() })
+}
+
+/// The folder, below `root`, that the tree of a commit at `path` below it lists: the dataset's folder where
+/// `--local-dir` put it, in the cache the snapshot of the commit. `None` where the path is that of no such tree.
+pub(super) fn base_of_tree(root: &Path, path: &[u8]) -> Option<Vec<u8>> {
+    let parts: Vec<&[u8]> = path.split(|&b| b == b'/').collect();
+    let [above @ .., b"trees", name] = parts.as_slice() else { return None };
+    let commit = name.strip_suffix(b".json").filter(|commit| is_commit(commit))?;
+    if let [folder @ .., b".cache", b"huggingface"] = above {
+        return Some(folder.join(&b'/'));
+    }
+    let repo = root.join(OsStr::from_bytes(&above.join(&b'/')));
+    is_cache_repo(&repo).then(|| [above, &[b"snapshots", commit]].concat().join(&b'/'))
 }
 
 /// Whether a folder has what a repository's folder in the cache has. Other tools call folders `blobs` and `snapshots`
@@ -284,4 +299,33 @@ fn commits_with_tree(folder: &Path) -> Result<Vec<String>, ManifestError> {
 fn newest(commits: Vec<String>, path_of: impl Fn(&str) -> PathBuf) -> Option<String> {
     let changed = |commit: &String| fs::metadata(path_of(commit)).and_then(|m| m.modified()).ok();
     commits.into_iter().max_by_key(|commit| (changed(commit), commit.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "1111111111111111111111111111111111111111";
+
+    #[test]
+    fn trees_speak_of_the_folder_that_was_downloaded() {
+        let root = tempfile::tempdir().unwrap();
+        let base = |path: &str| {
+            let base = base_of_tree(root.path(), path.replace('C', COMMIT).as_bytes());
+            base.map(|base| String::from_utf8(base).unwrap().replace(COMMIT, "C"))
+        };
+        assert_eq!(base(".cache/huggingface/trees/C.json").as_deref(), Some(""));
+        assert_eq!(base("a/b/.cache/huggingface/trees/C.json").as_deref(), Some("a/b"));
+        assert_eq!((base("trees/C.json"), base("r/trees/C.json")), (None, None), "these are no repositories");
+        for repo in ["", "r/"] {
+            for folder in ["blobs".to_owned(), format!("snapshots/{COMMIT}")] {
+                fs::create_dir_all(root.path().join(format!("{repo}{folder}"))).unwrap();
+            }
+        }
+        assert_eq!(base("trees/C.json").as_deref(), Some("snapshots/C"));
+        assert_eq!(base("r/trees/C.json").as_deref(), Some("r/snapshots/C"));
+        for other in ["trees/main.json", "C.json", "trees/C.txt", "trees/C.json/x", "trees/d/C.json"] {
+            assert_eq!(base(other), None, "{other}");
+        }
+    }
 }

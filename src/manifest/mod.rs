@@ -85,6 +85,12 @@ pub enum ManifestError {
     Sink(#[from] crate::error::Error),
 }
 
+/// The folder, below the root, that the manifest at `path` below the root speaks of by its format, where that is not the
+/// folder it lies in: the trees that `hf download` keeps lie in a folder of their own.
+pub fn base_below(root: &Path, path: &[u8]) -> Option<Vec<u8>> {
+    hf_local::base_of_tree(root, path)
+}
+
 /// Opens a file of the dataset that must be a regular one. It never waits: a pipe that stands at the name is refused.
 ///
 /// # Errors
