@@ -155,7 +155,16 @@ impl Claims<'_> {
             Err(why) => (Digests::new(), Some(why)),
         };
         let (source, line) = (self.source, self.ordinal);
-        Ok(self.sink.claim(Claim { source, line, subject, size: None, digests, unusable, interrupted })?)
+        Ok(self.sink.claim(Claim {
+            source,
+            line,
+            subject,
+            size: None,
+            digests,
+            unusable,
+            interrupted,
+            yields: false,
+        })?)
     }
 
     fn reject(&mut self, reason: String) -> Result<(), ManifestError> {
