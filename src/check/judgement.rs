@@ -279,7 +279,8 @@ mod tests {
 
     #[test]
     fn a_claim_that_yields_speaks_only_alone() {
-        let pointer = |line| Claim { yields: true, ..claim(line, Some(9), vec![digest(Algorithm::Sha256, 9)]) };
+        let pointer =
+            |line| Claim { yields: true, ..claim(line, Some(9), vec![digest(Algorithm::Sha256, 9)]) };
         let own = || claim(2, None, vec![digest(Algorithm::Sha256, 7)]);
         let seen = item(130, vec![digest(Algorithm::Sha256, 7)]);
         assert!(matches!(judged(vec![pointer(1)], &seen), Judgement::Altered { .. }));

@@ -406,7 +406,12 @@ mod tests {
         let files: Vec<String> = (0..5000).map(|n| format!("\"d/{n}\": {entry}")).collect();
         let many = format!("{{\"format_version\": 1, \"files\": {{{}}}}}", files.join(", "));
         assert!(is_with_head(&path, many.as_bytes(), 1 << 16));
-        assert!(!is_bookkeeping(path.as_bytes(), &many.as_bytes()[..1 << 16], many.len() as u64, &mut || None));
+        assert!(!is_bookkeeping(
+            path.as_bytes(),
+            &many.as_bytes()[..1 << 16],
+            many.len() as u64,
+            &mut || None
+        ));
         assert!(!is(&path, whole.replace(": 1,", ": 2,").as_bytes()));
     }
 
