@@ -253,3 +253,27 @@ fn a_revision_needs_something_to_choose_from() {
     let error = try_run(&options).unwrap_err();
     assert!(matches!(&error, Error::Usage(why) if why.contains("--revision")), "{error}");
 }
+
+#[test]
+fn an_interrupted_update_is_one_missing_file_and_nothing_else() {
+    // What huggingface_hub makes of `a.bin.metadata`.
+    let left =
+        format!(".cache/huggingface/download/s6T6AoPTKInBOAC7UnHxaJif5Us=.{}.incomplete", git_blob(b"new"));
+    for with_tree in [false, true] {
+        let folder = Folder::new();
+        folder.put("a.bin", b"old");
+        folder.record("a.bin", &git_blob(b"old"), OTHER);
+        for name in ["b", "c"] {
+            folder.download(name, name.as_bytes(), &git_blob(name.as_bytes()));
+        }
+        if with_tree {
+            folder.tree(&[("a.bin", b"new", false), ("b", b"b", false), ("c", b"c", false)]);
+        }
+        folder.put(&left, b"ne");
+        let report = run(&folder.options(""));
+        assert_eq!((told(&report), report.exit_code), (vec![format!("missing {left}")], 1), "{with_tree}");
+        assert_eq!(report.coverage.balance.claims_checked(), 4);
+        let detail = report.findings().next().unwrap().unwrap().detail;
+        assert!(detail.contains("download interrupted"), "{detail}");
+    }
+}
