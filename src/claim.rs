@@ -27,6 +27,9 @@ pub struct Claim {
     pub unusable: Option<Unusable>,
     /// The claim was left by a download that did not finish.
     pub interrupted: bool,
+    /// It says nothing where another claim on the same place can be compared: a pointer stands for its data only as long
+    /// as nobody publishes the pointer's own text.
+    pub yields: bool,
 }
 
 impl Claim {

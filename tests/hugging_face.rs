@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use common::{run, told, try_run};
 use sha2::{Digest, Sha256};
-use shardproof::audit::{AuditOptions, Mode};
+use shardproof::audit::{AuditOptions, Mode, SourceSpec};
+use shardproof::error::Error;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const OTHER: &str = "fedcba9876543210fedcba9876543210fedcba98";
@@ -226,4 +227,53 @@ fn the_cache_is_read_through_its_links() {
     let report = run(&options);
     assert_ne!(report.exit_code, 0);
     assert_eq!(told(&report), ["unfollowed-link data/train.bin"]);
+}
+
+#[test]
+fn a_tree_of_the_cache_that_is_named_speaks_of_its_snapshot() {
+    let folder = Folder::new();
+    let repo = cache(&folder);
+    let file = format!("{{\"size\": 10, \"blob_id\": \"{COMMIT}\"}}");
+    let tree = format!("{repo}/trees/{COMMIT}.json");
+    let content = format!("{{\"format_version\": 1, \"files\": {{\"gone\": {file}}}}}");
+    folder.put(&tree, content.as_bytes());
+    let mut options = folder.options(&repo);
+    options.manifests = vec![SourceSpec { format: None, path: folder.at(&tree) }];
+    assert!(told(&run(&options)).contains(&format!("missing snapshots/{COMMIT}/gone")));
+}
+
+#[test]
+fn a_revision_needs_something_to_choose_from() {
+    let folder = Folder::new();
+    folder.put("d/a", b"a");
+    folder.put("d/SHA256SUMS", format!("{}  a\n", sha256(b"a")).as_bytes());
+    let mut options = folder.options("d");
+    assert_eq!(run(&options).exit_code, 0);
+    options.revision = Some(COMMIT.to_owned());
+    let error = try_run(&options).unwrap_err();
+    assert!(matches!(&error, Error::Usage(why) if why.contains("--revision")), "{error}");
+}
+
+#[test]
+fn an_interrupted_update_is_one_missing_file_and_nothing_else() {
+    // What huggingface_hub makes of `a.bin.metadata`.
+    let left =
+        format!(".cache/huggingface/download/s6T6AoPTKInBOAC7UnHxaJif5Us=.{}.incomplete", git_blob(b"new"));
+    for with_tree in [false, true] {
+        let folder = Folder::new();
+        folder.put("a.bin", b"old");
+        folder.record("a.bin", &git_blob(b"old"), OTHER);
+        for name in ["b", "c"] {
+            folder.download(name, name.as_bytes(), &git_blob(name.as_bytes()));
+        }
+        if with_tree {
+            folder.tree(&[("a.bin", b"new", false), ("b", b"b", false), ("c", b"c", false)]);
+        }
+        folder.put(&left, b"ne");
+        let report = run(&folder.options(""));
+        assert_eq!((told(&report), report.exit_code), (vec![format!("missing {left}")], 1), "{with_tree}");
+        assert_eq!(report.coverage.balance.claims_checked(), 4);
+        let detail = report.findings().next().unwrap().unwrap().detail;
+        assert!(detail.contains("download interrupted"), "{detail}");
+    }
 }

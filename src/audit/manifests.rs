@@ -290,7 +290,7 @@ impl Loader<'_> {
         Ok(Scope::Named)
     }
 
-    fn base_of_named(&self, manifest: &Path) -> Result<Base> {
+    fn base_of_named(&self, file: &Path) -> Result<Base> {
         let canonical = |path: &Path| std::fs::canonicalize(path).ok();
         // A dataset that is a single file lies in its folder.
         let folder =
@@ -315,8 +315,17 @@ impl Loader<'_> {
                 base.display()
             )));
         }
-        // A manifest in a folder of the dataset speaks of that folder, as `sha256sum -c` run there would.
-        let folder = canonical(manifest).and_then(|m| m.parent().map(Path::to_path_buf));
+        // A manifest in a folder of the dataset speaks of that folder, as `sha256sum -c` run there would, unless its
+        // format says otherwise.
+        let whole = canonical(file);
+        let by_format = |root: &PathBuf| {
+            let below = whole.as_ref()?.strip_prefix(root).ok()?;
+            manifest::base_below(root, below.as_os_str().as_bytes())
+        };
+        if let Some(add) = roots.iter().find_map(by_format) {
+            return Ok(Base { add, strip: Vec::new() });
+        }
+        let folder = whole.and_then(|m| m.parent().map(Path::to_path_buf));
         let below = folder.and_then(|f| roots.iter().find_map(|root| f.strip_prefix(root).ok().map(bytes)));
         Ok(Base { add: below.unwrap_or_default(), strip: Vec::new() })
     }

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, Locator};
-use crate::manifest::bookkeeping;
+use crate::manifest::{bookkeeping, open_regular};
 use crate::observation::{Observation, Unread};
 use crate::plan::{Inside, ShardPlan};
 use crate::source::Stamp;
@@ -333,9 +333,13 @@ impl Planning<'_> {
         let path = self.real_roots[usize::from(found.root)].join(OsStr::from_bytes(&found.path));
         self.own_files.contains(&path)
             || self.is_told_as_interrupted(&found.path)
-            || (may_be_bookkeeping(&found.path)
-                && read_head(&join(&self.options.roots[usize::from(found.root)], &found.path))
-                    .is_some_and(|head| bookkeeping::is_bookkeeping(&found.path, &head, stamp.size)))
+            || (may_be_bookkeeping(&found.path) && {
+                let file = join(&self.options.roots[usize::from(found.root)], &found.path);
+                let mut whole = || Some(Box::new(open_regular(&file).ok()?) as Box<dyn std::io::Read>);
+                read_head(&file).is_some_and(|head| {
+                    bookkeeping::is_bookkeeping(&found.path, &head, stamp.size, &mut whole)
+                })
+            })
     }
 }
 
@@ -364,6 +368,6 @@ fn may_be_bookkeeping(path: &[u8]) -> bool {
 fn read_head(path: &std::path::Path) -> Option<Vec<u8>> {
     use std::io::Read;
     let mut head = Vec::new();
-    std::fs::File::open(path).ok()?.take(64 * 1024).read_to_end(&mut head).ok()?;
+    open_regular(path).ok()?.take(64 * 1024).read_to_end(&mut head).ok()?;
     Some(head)
 }

@@ -57,7 +57,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
 
     progress.stage("listing");
     let discovering = options.mode.verifies() && options.manifests.is_empty();
-    let layouts = layouts(options);
+    let layouts = layouts(options)?;
     let stores: Vec<Vec<PathBuf>> =
         layouts.iter().map(|l| l.as_ref().map(hf_local::Layout::stores).unwrap_or_default()).collect();
     let listing = listing::list(options, &stores, discovering, &scratch, stop)?;
@@ -251,8 +251,14 @@ fn scratch(options: &AuditOptions) -> Result<Scratch> {
     Ok(Scratch::new(&folder, (options.memory / 24).max(1 << 18)))
 }
 
-fn layouts(options: &AuditOptions) -> Vec<Option<hf_local::Layout>> {
-    options.roots.iter().map(|root| hf_local::detect(root)).collect()
+fn layouts(options: &AuditOptions) -> Result<Vec<Option<hf_local::Layout>>> {
+    let layouts: Vec<_> = options.roots.iter().map(|root| hf_local::detect(root)).collect();
+    if options.revision.is_some() && layouts.iter().all(Option::is_none) {
+        return Err(Error::Usage(
+            "--revision chooses among what `hf download` left, and no dataset here has any of it".into(),
+        ));
+    }
+    Ok(layouts)
 }
 
 fn nothing_to_check_against(options: &AuditOptions) -> Error {

@@ -21,6 +21,7 @@ impl Claims {
                 && kept.size == claim.size
                 && kept.unusable == claim.unusable
                 && kept.interrupted == claim.interrupted
+                && kept.yields == claim.yields
         };
         if let Some((_, count)) = self.distinct.iter_mut().find(|(kept, _)| same(kept)) {
             *count += 1;
@@ -53,9 +54,10 @@ impl Claims {
         self.distinct.first().map(|(claim, _)| claim)
     }
 
-    /// Claims whose digests can be compared.
+    /// Claims whose digests can be compared; those that yield only where there is no other.
     fn usable(&self) -> impl Iterator<Item = (&Claim, u64)> {
-        self.iter().filter(|(claim, _)| claim.unusable.is_none())
+        let outspoken = self.iter().any(|(claim, _)| claim.unusable.is_none() && !claim.yields);
+        self.iter().filter(move |(claim, _)| claim.unusable.is_none() && !(outspoken && claim.yields))
     }
 
     /// All digests and sizes that usable claims give, or how they contradict each other.
@@ -223,6 +225,7 @@ mod tests {
             digests: digests.into_iter().collect(),
             unusable: None,
             interrupted: false,
+            yields: false,
         }
     }
 
@@ -272,6 +275,20 @@ mod tests {
         all.push(claim(3, None, vec![digest(Algorithm::Sha1, 2)]));
         let contradiction = all.together().unwrap_err();
         assert_eq!((contradiction.line, contradiction.with), (3, Some((SourceId(0), 1))));
+    }
+
+    #[test]
+    fn a_claim_that_yields_speaks_only_alone() {
+        let pointer =
+            |line| Claim { yields: true, ..claim(line, Some(9), vec![digest(Algorithm::Sha256, 9)]) };
+        let own = || claim(2, None, vec![digest(Algorithm::Sha256, 7)]);
+        let seen = item(130, vec![digest(Algorithm::Sha256, 7)]);
+        assert!(matches!(judged(vec![pointer(1)], &seen), Judgement::Altered { .. }));
+        for claims in [vec![pointer(1), own()], vec![own(), pointer(3)]] {
+            assert_eq!(judged(claims, &seen), Judgement::Intact);
+        }
+        let unusable = Claim { unusable: Some(Unusable::Impossible(String::new())), ..own() };
+        assert!(matches!(judged(vec![pointer(1), unusable], &seen), Judgement::Altered { .. }));
     }
 
     #[test]

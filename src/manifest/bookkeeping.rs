@@ -1,27 +1,33 @@
 //! Files that tools keep for themselves beside a dataset: nobody publishes them, and they are no data.
 //!
-//! Such a file is known by its name **and** by its content, down to its last byte wherever it is small enough: a folder
-//! that everybody skips is where something would be hidden. What is not known here is an item like any other. Facts from
+//! Such a file is known by its name **and** by its content, down to its last byte: a folder that everybody skips is where
+//! something would be hidden. What is not known here is an item like any other. Facts from
 //! huggingface_hub 2.4.0 (`_local_folder.py`, `_tree_cache.py`, `file_download.py`) and git 2.47 (`gitrepository-layout`).
 
-use std::collections::BTreeMap;
-use std::io::Read;
+use std::fmt;
+use std::io::{self, BufReader, Read};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use sha1::{Digest, Sha1};
 
 use super::hf_local::record::{Record, is_commit};
 
 /// The longest tree of a commit: some 300 bytes for each of a million files.
 const LONGEST_TREE: u64 = 512 << 20;
+/// The most bytes of a tree between two quotation marks: a path of 4096 bytes, each escaped.
+const LONGEST_STRING: u64 = 32 << 10;
 /// The longest text of git that is looked at.
 const LONGEST_TEXT: usize = 8 << 10;
 /// The most bytes that a loose git object may inflate to: it is checked whole, so it must fit into memory.
 const LARGEST_OBJECT: u64 = 4 << 20;
 
+/// Opens a file anew, to be read from its beginning; `None` where that fails.
+pub type Whole<'a> = dyn FnMut() -> Option<Box<dyn Read>> + 'a;
+
 /// Whether the file at `path` below the root, `len` bytes long and beginning with `head` (up to 64 KiB of it), is the
-/// bookkeeping of a format or of git.
-pub fn is_bookkeeping(path: &[u8], head: &[u8], len: u64) -> bool {
+/// bookkeeping of a format or of git. `open` is asked where more than the head must be read.
+pub fn is_bookkeeping(path: &[u8], head: &[u8], len: u64, open: &mut Whole<'_>) -> bool {
     if (head.len() as u64) > len {
         return false;
     }
@@ -29,8 +35,8 @@ pub fn is_bookkeeping(path: &[u8], head: &[u8], len: u64) -> bool {
     // Of all but trees the whole content must be at hand.
     let whole = (head.len() as u64 == len).then_some(head);
     match parts.as_slice() {
-        [b".cache", b"huggingface", rest @ ..] => is_of_local_dir(rest, head, len, whole),
-        [b"trees", name] => is_tree(name, head, len),
+        [b".cache", b"huggingface", rest @ ..] => is_of_local_dir(rest, head, len, whole, open),
+        [b"trees", name] => is_tree(name, head, len, open),
         [b"refs", _, ..] => whole.is_some_and(is_object_name),
         [b".no_exist", commit, _, ..] => is_commit(commit) && len == 0,
         [b"blobs", name] => name.ends_with(b".lock") && len == 0,
@@ -47,11 +53,17 @@ pub fn is_partial_download(path: &[u8]) -> bool {
 }
 
 /// Files below `.cache/huggingface`.
-fn is_of_local_dir(parts: &[&[u8]], head: &[u8], len: u64, whole: Option<&[u8]>) -> bool {
+fn is_of_local_dir(
+    parts: &[&[u8]],
+    head: &[u8],
+    len: u64,
+    whole: Option<&[u8]>,
+    open: &mut Whole<'_>,
+) -> bool {
     match parts {
         [b".gitignore"] => whole.is_some_and(|content| content.trim_ascii_end() == b"*" && len <= 2),
         [b"CACHEDIR.TAG"] => whole.is_some_and(is_cachedir_tag),
-        [b"trees", name] => is_tree(name, head, len),
+        [b"trees", name] => is_tree(name, head, len, open),
         [.., name] if name.ends_with(b".lock") => len == 0,
         [b"download", .., name] if name.ends_with(b".metadata") => {
             whole.is_some_and(|content| Record::parse(content).is_some())
@@ -94,19 +106,51 @@ fn is_upload_record(content: &[u8]) -> bool {
         && flag(committed)
 }
 
-/// `COMMIT.json` that is a tree as `hf download` keeps it, as far as `head` goes.
-fn is_tree(name: &[u8], head: &[u8], len: u64) -> bool {
+/// `COMMIT.json` that is a tree as `hf download` keeps it, from its first byte to its last.
+fn is_tree(name: &[u8], head: &[u8], len: u64, open: &mut Whole<'_>) -> bool {
     if len > LONGEST_TREE || !name.strip_suffix(b".json").is_some_and(is_commit) {
         return false;
     }
-    // The version comes first, so that it is seen even where the rest is cut off.
+    // The version comes first, so that what is no tree is seldom read on.
     let compact: Vec<u8> = head.iter().copied().filter(|b| !b.is_ascii_whitespace()).take(30).collect();
     if !compact.starts_with(b"{\"format_version\":1,\"files\":{") {
         return false;
     }
-    match serde_json::from_slice::<Tree>(head) {
-        Ok(_) => head.len() as u64 == len,
-        Err(e) => e.is_eof() && (head.len() as u64) < len,
+    let parses = |content: &mut dyn Read| {
+        let mut content = Strings { inner: content.take(len + 1), read: 0, since_quote: 0 };
+        let parsed = serde_json::from_reader::<_, Tree>(BufReader::new(&mut content));
+        // The parser reads on to the end: what follows the tree is none of it.
+        parsed.is_ok() && content.read == len
+    };
+    if head.len() as u64 == len {
+        return parses(&mut &*head);
+    }
+    open().is_some_and(|mut content| parses(&mut content))
+}
+
+/// Hands on what it reads as long as no string in it is too long to be held.
+struct Strings<R> {
+    inner: R,
+    read: u64,
+    since_quote: u64,
+}
+
+impl<R: Read> Read for Strings<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(into)?;
+        self.read += n as u64;
+        let mut pieces = into[..n].split(|&b| b == b'"');
+        self.since_quote += pieces.next().map_or(0, |piece| piece.len() as u64);
+        for piece in pieces {
+            if self.since_quote > LONGEST_STRING {
+                break;
+            }
+            self.since_quote = piece.len() as u64;
+        }
+        if self.since_quote > LONGEST_STRING {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a string is too long"));
+        }
+        Ok(n)
     }
 }
 
@@ -116,7 +160,7 @@ fn is_tree(name: &[u8], head: &[u8], len: u64) -> bool {
 #[expect(dead_code, reason = "only whether it parses is asked")]
 struct Tree {
     format_version: u64,
-    files: BTreeMap<String, TreeEntry>,
+    files: Files,
 }
 
 #[derive(Deserialize)]
@@ -128,6 +172,28 @@ struct TreeEntry {
     lfs_sha256: Option<HexDigits>,
     lfs_size: Option<u64>,
     xet_hash: Option<HexDigits>,
+}
+
+/// The files of a tree: each is looked at, none is kept.
+struct Files;
+
+impl<'de> Deserialize<'de> for Files {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Files)
+    }
+}
+
+impl<'de> Visitor<'de> for Files {
+    type Value = Files;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("files by path")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut files: A) -> Result<Files, A::Error> {
+        while files.next_entry::<String, TreeEntry>()?.is_some() {}
+        Ok(Files)
+    }
 }
 
 /// A string of 40 or 64 hexadecimal digits.
@@ -269,7 +335,13 @@ mod tests {
     const BLOB: &str = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 
     fn is(path: &str, content: &[u8]) -> bool {
-        is_bookkeeping(path.as_bytes(), content, content.len() as u64)
+        is_with_head(path, content, content.len())
+    }
+
+    /// Whether it is where only so much of it is the head.
+    fn is_with_head(path: &str, content: &[u8], head: usize) -> bool {
+        let mut open = || Some(Box::new(io::Cursor::new(content.to_vec())) as Box<dyn Read>);
+        is_bookkeeping(path.as_bytes(), &content[..head], content.len() as u64, &mut open)
     }
 
     fn tree() -> String {
@@ -299,7 +371,8 @@ mod tests {
             assert!(is(&path, content.as_bytes()), "{path}");
             assert!(!is(&path, format!("{content}\x01hidden").as_bytes()), "{path} with more in it");
             assert!(!is(&format!("sub/{path}"), content.as_bytes()), "{path} elsewhere");
-            assert!(!is_bookkeeping(path.as_bytes(), content.as_bytes(), 1 << 40), "{path} of a terabyte");
+            let terabyte = is_bookkeeping(path.as_bytes(), content.as_bytes(), 1 << 40, &mut || None);
+            assert!(!terabyte, "{path} of a terabyte");
         }
         for (path, content) in [
             (format!("{home}/download/x.metadata"), "m"),
@@ -313,15 +386,32 @@ mod tests {
     }
 
     #[test]
-    fn a_long_tree_is_known_by_its_beginning() {
+    fn a_long_tree_is_read_to_its_end() {
         let path = format!("trees/{COMMIT}.json");
         let whole = tree();
-        for cut in 60..whole.len() {
-            assert!(is_bookkeeping(path.as_bytes(), &whole.as_bytes()[..cut], 100_000), "cut at {cut}");
-            assert!(!is(&path, &whole.as_bytes()[..cut]), "a whole file must not end at {cut}");
+        for head in 60..whole.len() {
+            assert!(is_with_head(&path, whole.as_bytes(), head), "head of {head}");
+            assert!(!is(&path, &whole.as_bytes()[..head]), "a whole file must not end at {head}");
+            for more in ["\x07", "{}", "\"hidden\""] {
+                assert!(!is_with_head(&path, format!("{whole}{more}").as_bytes(), head), "{more:?} follows");
+            }
         }
         let other = whole.replace("\"size\"", "\"note\": \"hidden\", \"size\"");
-        assert!(!is_bookkeeping(path.as_bytes(), other.as_bytes(), 100_000));
+        assert!(!is_with_head(&path, other.as_bytes(), 60));
+        let long = whole.replace("\"a\"", &format!("\"{}\"", "a".repeat(1 << 16)));
+        assert!(!is_with_head(&path, long.as_bytes(), 60), "no path is so long");
+        let blank = format!("{whole}{}", " ".repeat(1 << 16));
+        assert!(!is_with_head(&path, blank.as_bytes(), 60), "so many blanks are no tree");
+        let entry = format!("{{\"size\": 0, \"blob_id\": \"{BLOB}\"}}");
+        let files: Vec<String> = (0..5000).map(|n| format!("\"d/{n}\": {entry}")).collect();
+        let many = format!("{{\"format_version\": 1, \"files\": {{{}}}}}", files.join(", "));
+        assert!(is_with_head(&path, many.as_bytes(), 1 << 16));
+        assert!(!is_bookkeeping(
+            path.as_bytes(),
+            &many.as_bytes()[..1 << 16],
+            many.len() as u64,
+            &mut || None
+        ));
         assert!(!is(&path, whole.replace(": 1,", ": 2,").as_bytes()));
     }
 
@@ -377,7 +467,8 @@ mod tests {
                 ".git/config", ".git/index", ".git/objects/aa/bb", ".git/packed-refs", "refs/x", "", &tree,
                 ".cache/huggingface/CACHEDIR.TAG", ".cache/huggingface/download/x.metadata",
             ];
-            is_bookkeeping(paths[at].as_bytes(), &content, len);
+            let mut open = || Some(Box::new(io::Cursor::new(content.clone())) as Box<dyn Read>);
+            is_bookkeeping(paths[at].as_bytes(), &content, len, &mut open);
         }
     }
 }

@@ -124,6 +124,7 @@ impl Reading<'_> {
             digests,
             unusable,
             interrupted: false,
+            yields: false,
         })?;
         Ok(())
     }

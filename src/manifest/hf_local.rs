@@ -8,13 +8,15 @@ mod cache;
 mod local_dir;
 pub(super) mod record;
 
-use std::fs::{self, File, FileType};
+use std::ffi::OsStr;
+use std::fs::{self, FileType};
 use std::io::{BufReader, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use self::record::is_commit;
 use super::hf_tree::HfTree;
-use super::{Context, ManifestError, ManifestFormat};
+use super::{Context, ManifestError, ManifestFormat, open_regular};
 use crate::claim::{Claim, ClaimSink, Scope, SourceId, Subject, Unusable};
 use crate::digest::{Digest, DigestSet, Digests};
 use crate::locator::ItemPath;
@@ -74,7 +76,7 @@ pub struct Described {
 
 /// The layout of `root`, if it has one. Nothing is read but names.
 pub fn detect(root: &Path) -> Option<Layout> {
-    if root.join("blobs").is_dir() && root.join("snapshots").is_dir() {
+    if is_cache_repo(root) {
         return Some(Layout::CacheRepo { root: root.to_owned() });
     }
     let home = root.join(".cache/huggingface");
@@ -88,6 +90,31 @@ pub fn detect(root: &Path) -> Option<Layout> {
     let is_snapshot =
         is_commit(commit.as_bytes()) && snapshots.file_name()? == "snapshots" && repo.join("blobs").is_dir();
     is_snapshot.then(|| Layout::CacheSnapshot { repo: repo.to_owned(), commit: commit.to_owned() })
+}
+
+/// The folder, below `root`, that the tree of a commit at `path` below it lists: the dataset's folder where
+/// `--local-dir` put it, in the cache the snapshot of the commit. `None` where the path is that of no such tree.
+pub(super) fn base_of_tree(root: &Path, path: &[u8]) -> Option<Vec<u8>> {
+    let parts: Vec<&[u8]> = path.split(|&b| b == b'/').collect();
+    let [above @ .., b"trees", name] = parts.as_slice() else { return None };
+    let commit = name.strip_suffix(b".json").filter(|commit| is_commit(commit))?;
+    if let [folder @ .., b".cache", b"huggingface"] = above {
+        return Some(folder.join(&b'/'));
+    }
+    let repo = root.join(OsStr::from_bytes(&above.join(&b'/')));
+    is_cache_repo(&repo).then(|| [above, &[b"snapshots", commit]].concat().join(&b'/'))
+}
+
+/// Whether a folder has what a repository's folder in the cache has. Other tools call folders `blobs` and `snapshots`
+/// too: there must be a snapshot of a commit, or a folder of branches.
+fn is_cache_repo(root: &Path) -> bool {
+    let is_snapshot = |(path, kind): &(PathBuf, FileType)| {
+        kind.is_dir() && path.file_name().is_some_and(|name| is_commit(name.as_encoded_bytes()))
+    };
+    let snapshots = root.join("snapshots");
+    root.join("blobs").is_dir()
+        && snapshots.is_dir()
+        && (root.join("refs").is_dir() || listing(&snapshots).is_ok_and(|all| all.iter().any(is_snapshot)))
 }
 
 /// Reads what a layout claims. `revision` names the commit that counts (in the cache also a branch or tag); without it
@@ -128,7 +155,16 @@ impl Claims<'_> {
             Err(why) => (Digests::new(), Some(why)),
         };
         let (source, line) = (self.source, self.ordinal);
-        Ok(self.sink.claim(Claim { source, line, subject, size: None, digests, unusable, interrupted })?)
+        Ok(self.sink.claim(Claim {
+            source,
+            line,
+            subject,
+            size: None,
+            digests,
+            unusable,
+            interrupted,
+            yields: false,
+        })?)
     }
 
     fn reject(&mut self, reason: String) -> Result<(), ManifestError> {
@@ -136,16 +172,16 @@ impl Claims<'_> {
         Ok(self.sink.reject(self.ordinal, reason)?)
     }
 
-    /// Reads the tree of a commit; its paths lie below `base`. `is_partial` tells which claims a download left behind.
+    /// Reads the tree of a commit; its paths lie below `base`. `left` tells what a download left of a file.
     fn tree(
         &mut self,
         tree: &Path,
         base: &[u8],
-        is_partial: &mut dyn FnMut(&ItemPath, &Digests) -> bool,
+        left: &mut dyn FnMut(&ItemPath, &Digests) -> Left,
     ) -> Result<(), ManifestError> {
-        let mut input = BufReader::new(File::open(tree)?);
+        let mut input = BufReader::new(open_regular(tree)?);
         let context = Context { source: self.source, file_name: b"", declared: DigestSet::EMPTY };
-        let mut placed = Placed { sink: &mut *self.sink, base, is_partial, last: self.ordinal };
+        let mut placed = Placed { sink: &mut *self.sink, base, left, last: self.ordinal };
         HfTree.read(&mut input, &context, &mut placed).map_err(|e| match e {
             ManifestError::NotThisFormat(why) => ManifestError::NotThisFormat(format!(
                 "the file tree that the download left ({}) cannot be used: {why}",
@@ -158,11 +194,25 @@ impl Claims<'_> {
     }
 }
 
+/// What a download that did not finish left of a file.
+#[derive(PartialEq)]
+enum Left {
+    /// None did.
+    Nothing,
+    /// An unfinished file, and nothing at the file's own path.
+    Partial,
+    /// An unfinished file, and an older version at the file's own path that has a claim of its own.
+    Update {
+        /// Where the unfinished file lies.
+        partial: Subject,
+    },
+}
+
 /// Puts the claims of a tree where its snapshot lies.
 struct Placed<'a> {
     sink: &'a mut dyn ClaimSink,
     base: &'a [u8],
-    is_partial: &'a mut dyn FnMut(&ItemPath, &Digests) -> bool,
+    left: &'a mut dyn FnMut(&ItemPath, &Digests) -> Left,
     last: u64,
 }
 
@@ -170,8 +220,12 @@ impl ClaimSink for Placed<'_> {
     fn claim(&mut self, mut claim: Claim) -> crate::error::Result<()> {
         self.last = claim.line;
         if let Subject::Path(path) = &claim.subject {
-            claim.interrupted = (self.is_partial)(path, &claim.digests);
-            claim.subject = Subject::Path(path.below(self.base));
+            let left = (self.left)(path, &claim.digests);
+            claim.interrupted = left != Left::Nothing;
+            claim.subject = match left {
+                Left::Update { partial } => partial,
+                Left::Nothing | Left::Partial => Subject::Path(path.below(self.base)),
+            };
         }
         self.sink.claim(claim)
     }
@@ -233,7 +287,7 @@ fn listing(folder: &Path) -> Result<Vec<(PathBuf, FileType)>, ManifestError> {
 /// The content of a small file; `None` where it is longer than `limit`.
 fn read_small(path: &Path, limit: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut content = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut content)?;
+    open_regular(path)?.take(limit + 1).read_to_end(&mut content)?;
     Ok((content.len() as u64 <= limit).then_some(content))
 }
 
@@ -254,4 +308,33 @@ fn commits_with_tree(folder: &Path) -> Result<Vec<String>, ManifestError> {
 fn newest(commits: Vec<String>, path_of: impl Fn(&str) -> PathBuf) -> Option<String> {
     let changed = |commit: &String| fs::metadata(path_of(commit)).and_then(|m| m.modified()).ok();
     commits.into_iter().max_by_key(|commit| (changed(commit), commit.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "1111111111111111111111111111111111111111";
+
+    #[test]
+    fn trees_speak_of_the_folder_that_was_downloaded() {
+        let root = tempfile::tempdir().unwrap();
+        let base = |path: &str| {
+            let base = base_of_tree(root.path(), path.replace('C', COMMIT).as_bytes());
+            base.map(|base| String::from_utf8(base).unwrap().replace(COMMIT, "C"))
+        };
+        assert_eq!(base(".cache/huggingface/trees/C.json").as_deref(), Some(""));
+        assert_eq!(base("a/b/.cache/huggingface/trees/C.json").as_deref(), Some("a/b"));
+        assert_eq!((base("trees/C.json"), base("r/trees/C.json")), (None, None), "these are no repositories");
+        for repo in ["", "r/"] {
+            for folder in ["blobs".to_owned(), format!("snapshots/{COMMIT}")] {
+                fs::create_dir_all(root.path().join(format!("{repo}{folder}"))).unwrap();
+            }
+        }
+        assert_eq!(base("trees/C.json").as_deref(), Some("snapshots/C"));
+        assert_eq!(base("r/trees/C.json").as_deref(), Some("r/snapshots/C"));
+        for other in ["trees/main.json", "C.json", "trees/C.txt", "trees/C.json/x", "trees/d/C.json"] {
+            assert_eq!(base(other), None, "{other}");
+        }
+    }
 }

@@ -144,6 +144,7 @@ impl Reading<'_> {
             digests,
             unusable,
             interrupted: false,
+            yields: false,
         })?;
         Ok(())
     }

@@ -91,6 +91,7 @@ pub fn claim(pointer: &Pointer, path: &ItemPath, source: SourceId, ordinal: u64)
         digests: Digest::new(Algorithm::Sha256, &pointer.oid).into_iter().collect::<Digests>(),
         unusable: None,
         interrupted: false,
+        yields: true,
     }
 }
 

@@ -12,7 +12,11 @@ pub mod lfs_pointer;
 mod lines;
 pub mod sums;
 
-use std::io::BufRead;
+use std::fs::File;
+use std::io::{self, BufRead};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::claim::{ClaimSink, Scope, SourceId, Subject};
 use crate::digest::DigestSet;
@@ -79,6 +83,26 @@ pub enum ManifestError {
     /// The sink gave up.
     #[error(transparent)]
     Sink(#[from] crate::error::Error),
+}
+
+/// The folder, below the root, that the manifest at `path` below the root speaks of by its format, where that is not the
+/// folder it lies in: the trees that `hf download` keeps lie in a folder of their own.
+pub fn base_below(root: &Path, path: &[u8]) -> Option<Vec<u8>> {
+    hf_local::base_of_tree(root, path)
+}
+
+/// Opens a file of the dataset that must be a regular one. It never waits: a pipe that stands at the name is refused.
+///
+/// # Errors
+/// Where it cannot be opened or is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+    }
 }
 
 /// What a claim of this name is about: names from outside only become paths that stay below the root.

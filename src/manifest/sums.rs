@@ -120,6 +120,7 @@ impl Reading<'_> {
             digests,
             unusable,
             interrupted: false,
+            yields: false,
         })?;
         Ok(())
     }

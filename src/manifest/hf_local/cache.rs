@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::record::{PartialName, digest_of_etag, is_commit};
-use super::{Claims, Described, Entry, commits_with_tree, listing, newest, read_small, walk};
+use super::{Claims, Described, Entry, Left, commits_with_tree, listing, newest, read_small, walk};
 use crate::claim::{ClaimSink, Scope, SourceId, Subject, Unusable};
 use crate::locator::{Escaped, ItemPath};
 use crate::manifest::{ManifestError, subject};
@@ -31,9 +31,11 @@ pub(super) fn read(
     let mut claims = Claims { source, sink, ordinal: 0 };
     if let Some(tree) = &tree {
         claims.tree(tree, base.as_bytes(), &mut |_, digests| {
-            digests
-                .strongest()
-                .is_some_and(|digest| blobs.take_partial(hex::encode(digest.bytes()).as_bytes()))
+            let blob = digests.strongest().map(|digest| hex::encode(digest.bytes()));
+            match blob.is_some_and(|blob| blobs.take_partial(blob.as_bytes())) {
+                true => Left::Partial,
+                false => Left::Nothing,
+            }
         })?;
     }
     let told_by_tree = tree.as_ref().and(commit.as_ref());

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::record::{LONGEST_RECORD, PartialName, Record, digest_of_etag, key_of_record};
-use super::{Claims, Described, commits_with_tree, newest, read_small, walk};
-use crate::claim::{ClaimSink, Scope, SourceId};
+use super::{Claims, Described, Left, commits_with_tree, newest, read_small, walk};
+use crate::claim::{ClaimSink, Scope, SourceId, Subject};
 use crate::digest::Digests;
-use crate::locator::{Escaped, ItemPath};
+use crate::locator::Escaped;
 use crate::manifest::{ManifestError, subject};
 
 /// Distinct commits that are counted. Downloads name one or two; more of them than this are no downloads.
@@ -27,9 +27,9 @@ pub(super) fn read(
     let tree = commit.as_ref().map(|c| trees.join(format!("{c}.json"))).filter(|tree| tree.is_file());
 
     let mut claims = Claims { source, sink, ordinal: 0 };
-    if let Some(tree) = &tree {
+    if let (Some(tree), Some(commit)) = (&tree, &commit) {
         let partials = &mut survey.partials;
-        claims.tree(tree, b"", &mut |path, digests| partials.take_for(path.as_bytes(), digests))?;
+        claims.tree(tree, b"", &mut |path, digests| partials.take_for(path.as_bytes(), digests, commit))?;
     }
     let told_by_tree = tree.as_ref().and(commit.as_ref());
     records(&download, |path, record| match record {
@@ -38,7 +38,7 @@ pub(super) fn read(
         None => claims.reject(format!("the download record of {} has not its three lines", Escaped(path))),
     })?;
     for partial in survey.partials.left() {
-        claims.claim(subject(&partial.place()), digest_of_etag(&partial.etag), true)?;
+        claims.claim(partial.place(), digest_of_etag(&partial.etag), true)?;
     }
     Ok(Described {
         scope: if tree.is_some() { Scope::Folder(Vec::new()) } else { Scope::Unknown },
@@ -84,7 +84,7 @@ impl Survey {
         let mut commits = HashMap::<String, (u64, f64)>::new();
         records(download, |path, record| {
             let Some(record) = record else { return Ok(()) };
-            partials.meet(path, &record.etag);
+            partials.meet(path, &record);
             if commits.len() < MOST_COMMITS || commits.contains_key(&record.commit) {
                 let (files, newest) = commits.entry(record.commit).or_insert((0, f64::MIN));
                 *files += 1;
@@ -134,17 +134,16 @@ struct Partial {
     /// Its own path below `.cache/huggingface/download`.
     own: Vec<u8>,
     etag: Vec<u8>,
-    /// The file it was to become, once something names it.
-    target: Option<Vec<u8>>,
+    /// Commit of the record of the file it was to become, where that is of another version of it.
+    older: Option<String>,
     /// It needs no claim: the file was downloaded later, or the tree's claim stands for it.
     settled: bool,
 }
 
 impl Partial {
-    /// Where the claim lies.
-    fn place(&self) -> Vec<u8> {
-        let own = || [b".cache/huggingface/download/", self.own.as_slice()].concat();
-        self.target.clone().unwrap_or_else(own)
+    /// Where a claim on it lies that must not meet claims on the file it was to become: another version may be there.
+    fn place(&self) -> Subject {
+        subject(&[b".cache/huggingface/download/", self.own.as_slice()].concat())
     }
 }
 
@@ -156,29 +155,36 @@ impl Partials {
             self.by_key.entry((folder.to_vec(), key.to_vec())).or_default().push(self.list.len());
         }
         let etag = named.map_or(Vec::new(), |n| n.etag.to_vec());
-        self.list.push(Partial { own: own.to_vec(), etag, target: None, settled: false });
+        self.list.push(Partial { own: own.to_vec(), etag, older: None, settled: false });
     }
 
     /// A record is written once its file is whole: with the same ETag, an unfinished one is an older attempt.
-    fn meet(&mut self, path: &[u8], etag: &[u8]) {
-        self.each_of(path, |partial| partial.settled |= partial.etag == etag);
+    fn meet(&mut self, path: &[u8], record: &Record) {
+        self.each_of(path, |partial| {
+            partial.settled |= partial.etag == record.etag;
+            partial.older = Some(record.commit.clone());
+        });
     }
 
-    /// Whether the claim of the tree on `path` stands for a download that did not finish.
-    fn take_for(&mut self, path: &[u8], digests: &Digests) -> bool {
-        let Some(digest) = digests.strongest() else { return false };
+    /// Whether the claim on `path` of the tree of `commit` stands for a download that did not finish.
+    fn take_for(&mut self, path: &[u8], digests: &Digests, commit: &str) -> Left {
+        let Some(digest) = digests.strongest() else { return Left::Nothing };
         let etag = hex::encode(digest.bytes());
-        let mut interrupted = false;
+        let mut left = Left::Nothing;
         self.each_of(path, |partial| {
             if !partial.settled && partial.etag == etag.as_bytes() {
                 partial.settled = true;
-                interrupted = true;
+                // The record of the tree's own commit claims nothing beside the tree.
+                left = match &partial.older {
+                    Some(older) if older != commit => Left::Update { partial: partial.place() },
+                    _ => Left::Partial,
+                };
             }
         });
-        interrupted
+        left
     }
 
-    /// Tells those that were to become `path` so, and calls `act` on them.
+    /// Calls `act` on those that were to become `path`.
     fn each_of(&mut self, path: &[u8], mut act: impl FnMut(&mut Partial)) {
         if self.by_key.is_empty() {
             return;
@@ -186,7 +192,6 @@ impl Partials {
         let (folder, name) = split(path);
         let key = key_of_record(&[name, b".metadata"].concat());
         for &at in self.by_key.get(&(folder.to_vec(), key)).into_iter().flatten() {
-            self.list[at].target = ItemPath::parse(path).ok().map(ItemPath::into_bytes);
             act(&mut self.list[at]);
         }
     }
@@ -320,11 +325,21 @@ mod tests {
         let folder = Folder::new().record("a", NEW, BLOB, "1").partial("a", SHA256).partial("b", SHA256);
         let (_, kept) = folder.read(None);
         assert_eq!(interrupted(&kept), [false, true, true]);
+        let own = kept.paths().iter().map(|p| p.ends_with(".incomplete")).collect::<Vec<_>>();
+        assert_eq!(own, [false, true, true], "another version of `a` is here: {:?}", kept.paths());
+    }
+
+    #[test]
+    fn an_unfinished_update_leaves_the_older_version_its_claim() {
+        let folder = Folder::new().record("a", OLD, SHA256, "9").record("b", NEW, BLOB, "9");
+        let folder = folder.record("c", NEW, BLOB, "9").tree(NEW, &["a", "b", "c"]).partial("a", BLOB);
+        let (_, kept) = folder.read(None);
+        assert_eq!(interrupted(&kept), [true, false, false, false]);
         let paths = kept.paths();
-        assert!(
-            paths.contains(&"a".to_owned()) && paths.iter().any(|p| p.ends_with(".incomplete")),
-            "{paths:?}"
-        );
+        assert!(paths[0].ends_with(".incomplete") && paths[1..] == ["b", "c", "a"], "{paths:?}");
+        // A record of the tree's own commit is silent, so that the tree must claim the file.
+        let folder = Folder::new().record("a", NEW, SHA256, "9").tree(NEW, &["a"]).partial("a", BLOB);
+        assert_eq!(folder.read(None).1.paths(), ["a"]);
     }
 
     #[test]
