@@ -1,4 +1,4 @@
-//! A review's scenarios: what might break a verdict, a book, or a silence. Each says what the contract asks.
+//! Scenarios that might break a verdict, the books, or a silence. Each says what is asked.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
