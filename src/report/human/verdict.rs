@@ -76,6 +76,14 @@ fn holding(report: &Report) -> Vec<String> {
             "none of {} is on a hash list",
             many(coverage.looked_up, "item that was looked up", "items that were looked up")
         ));
+        // Who searches for harmful content must not take "none" for more than it says.
+        let opaque = report.counts.get(&Code::Opaque).copied().unwrap_or(0);
+        if opaque > 0 {
+            parts.push(format!(
+                "{} looked up whole, but not opened",
+                many(opaque, "container was", "containers were")
+            ));
+        }
     }
     parts
 }
