@@ -6,10 +6,12 @@ mod lists;
 mod manifests;
 pub mod options;
 mod planning;
+mod progress;
 mod reading;
 pub mod report;
 mod run;
 
 pub use options::{AuditOptions, Mode, Samples, ScopeOption, SourceSpec};
+pub use progress::{Progress, Silent};
 pub use report::{Report, SourceReport, Verdict};
-pub use run::{Progress, Silent, audit};
+pub use run::audit;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::findings::Findings;
 use super::lists::{Lists, Seen};
 use super::planning::{Common, Work};
-use super::run::Progress;
+use super::progress::Progress;
 use crate::check::{FindingSink, item_key};
 use crate::digest::LoopHasher;
 use crate::error::{Error, Result};

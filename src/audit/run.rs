@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::findings::{Findings, Names};
 use super::lists::Lists;
 use super::options::{AuditOptions, Mode, Samples, ScopeOption};
+use super::progress::Progress;
 use super::report::{Coverage, Report, SourceReport, Verdict};
 use super::{listing, manifests, planning, reading};
 use crate::check::FindingSink;
@@ -20,31 +21,6 @@ use crate::finding::{Class, Code, Finding};
 use crate::index::spool::{Scratch, Sorted};
 use crate::locator::Escaped;
 use crate::manifest::hf_local;
-
-/// Is told how far a run is. Nothing of it changes the answer.
-pub trait Progress: Sync {
-    /// The run enters a stage, named as a person would: `listing`, `reading`, `settling`.
-    fn stage(&self, name: &'static str);
-    /// So many bytes of so many files will be read.
-    fn planned(&self, bytes: u64, files: u64);
-    /// A file is begun: its path below its root.
-    fn begin(&self, path: &[u8]);
-    /// So many more bytes were read.
-    fn read(&self, bytes: u64);
-    /// Something worth knowing before the end.
-    fn notice(&self, text: &str);
-}
-
-/// Tells nobody.
-pub struct Silent;
-
-impl Progress for Silent {
-    fn stage(&self, _: &'static str) {}
-    fn planned(&self, _: u64, _: u64) {}
-    fn begin(&self, _: &[u8]) {}
-    fn read(&self, _: u64) {}
-    fn notice(&self, _: &str) {}
-}
 
 /// Runs all checks that the options ask for. `stop` ends the run early, without a report.
 ///
