@@ -3,7 +3,7 @@
 //! A cursor is stepped only when the hasher can take more, so backpressure needs no queue. A cursor that panics is a
 //! finding about its file; the others go on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,8 +152,8 @@ struct Active {
     read: u64,
     /// Items opened and not yet reported, by their number in the cursor.
     items: BTreeMap<ItemId, Item>,
-    /// A piece the hasher had no lane for.
-    refused: Option<(MsgId, Bytes, bool)>,
+    /// Pieces the hasher had no lane for, the oldest first.
+    refused: VecDeque<(MsgId, Bytes, bool)>,
     /// A column the hasher had no lane for.
     refused_cells: Option<Cells>,
     /// Values the hasher has of this file.
@@ -199,7 +199,7 @@ impl Worker<'_> {
                     cursor,
                     read: 0,
                     items,
-                    refused: None,
+                    refused: VecDeque::new(),
                     refused_cells: None,
                     cells_out: 0,
                     next_cell: 0,
@@ -223,9 +223,9 @@ impl Worker<'_> {
 
     /// Does one step of one file; `false` if nothing could be done.
     fn step(&mut self, file: &mut Active) -> Result<bool> {
-        if let Some((message, piece, last)) = file.refused.take() {
+        if let Some((message, piece, last)) = file.refused.pop_front() {
             if let Offer::Full(piece) = self.hasher.offer(message, piece, last) {
-                file.refused = Some((message, piece, last));
+                file.refused.push_front((message, piece, last));
                 return Ok(false);
             }
             return Ok(true);
@@ -412,8 +412,15 @@ impl Worker<'_> {
             let room = lfs_pointer::TOO_LONG - entry.head.len();
             entry.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
-        if let Offer::Full(bytes) = self.hasher.offer(message, bytes, false) {
-            file.refused = Some((message, bytes, false));
+        self.offer(file, message, bytes, false);
+    }
+
+    /// Offers a piece, after those that wait already.
+    fn offer(&mut self, file: &mut Active, message: MsgId, piece: Bytes, last: bool) {
+        if !file.refused.is_empty() {
+            file.refused.push_back((message, piece, last));
+        } else if let Offer::Full(piece) = self.hasher.offer(message, piece, last) {
+            file.refused.push_back((message, piece, last));
         }
     }
 
@@ -436,9 +443,7 @@ impl Worker<'_> {
         let Some(entry) = file.items.get(&item) else { return Ok(()) };
         match entry.message {
             Some(message) => {
-                if let Offer::Full(bytes) = self.hasher.offer(message, Bytes::new(), true) {
-                    file.refused = Some((message, bytes, true));
-                }
+                self.offer(file, message, Bytes::new(), true);
                 Ok(())
             }
             None => self.report(file, item),
@@ -540,7 +545,7 @@ impl Worker<'_> {
 
 impl Active {
     fn is_finished(&self) -> bool {
-        let held = self.refused.is_some() || self.refused_cells.is_some() || self.cells_out > 0;
+        let held = !self.refused.is_empty() || self.refused_cells.is_some() || self.cells_out > 0;
         self.done && !held && self.items.is_empty()
     }
 }
