@@ -35,6 +35,8 @@ pub struct Plan {
     pub bytes: u64,
     /// Bytes that will be read.
     pub to_read: u64,
+    /// Claims whose name, or the shard of whose name, is here.
+    pub here: u64,
     /// Claimed names that nothing stands at.
     pub absent: u64,
     /// Claimed files whose size is another one.
@@ -162,7 +164,7 @@ pub fn plan(
         bytes: 0,
         open: Vec::new(),
     };
-    let mut absent = 0u64;
+    let (mut here, mut absent) = (0u64, 0u64);
     let mut other_size = 0u64;
     let mut sought = DigestSet::EMPTY;
     let mut absent_names = DigestSet::EMPTY;
@@ -182,8 +184,12 @@ pub fn plan(
         let strongest = claim.digests.strongest().map_or(DigestSet::EMPTY, |d| DigestSet::of(d.algorithm()));
         told = told.max(claim.digests.strongest().map_or(Algorithm::Cksum, Digest::algorithm));
         match planning.claimed(place, &claim) {
-            Answer::Here { other } => other_size += u64::from(other),
+            Answer::Here { other } => {
+                here += 1;
+                other_size += u64::from(other);
+            }
             Answer::Inside => {
+                here += 1;
                 sought = sought.union(strongest);
             }
             Answer::Absent => {
@@ -214,7 +220,7 @@ pub fn plan(
             to_read += work.stamp.size;
         }
     }
-    Ok((Plan { work, unread, blind, files, bytes, to_read, absent, other_size }, common))
+    Ok((Plan { work, unread, blind, files, bytes, to_read, here, absent, other_size }, common))
 }
 
 enum Answer {

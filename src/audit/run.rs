@@ -281,6 +281,12 @@ fn tell_early(plan: &planning::Plan, progress: &dyn Progress) {
             "{what}; reading goes on to see whether the content is here under another name"
         ));
     }
+    if plan.absent > 0 && plan.here == 0 {
+        progress.notice(
+            "none of the published names is here: if the manifest speaks of another folder, such as the one that holds \
+             the dataset, name that with --base",
+        );
+    }
     if plan.other_size > 0 {
         let what = many(plan.other_size, "file has", "files have");
         progress.notice(&format!("{what} another size than published"));
