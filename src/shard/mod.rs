@@ -170,21 +170,6 @@ pub trait Format: Sync {
 
     /// A reader of a layer of this format; `None` if its inside is not looked at.
     fn reader(&self, place: &Place, out: &mut Steps) -> Option<Box<dyn Reader>>;
-
-    /// Divides a file into parts that can be read independently; a format that cannot be divided is one part.
-    ///
-    /// # Errors
-    /// Where the file's own directory of parts is damaged.
-    fn splits(&self, source: &Arc<dyn Source>, _plan: &ShardPlan) -> Result<Vec<Split>, Fault> {
-        let unreadable = |detail| Fault { code: Code::Unreadable, item: ItemId::FILE, offset: None, detail };
-        let stamp = source.stamp().map_err(|error| unreadable(error.to_string()))?;
-        Ok(vec![Split { range: 0..stamp.size }])
-    }
-
-    /// A cursor over one part of a file of this name.
-    fn open(&self, source: Arc<dyn Source>, name: &[u8], _split: Split, plan: &ShardPlan) -> Box<dyn Cursor> {
-        open(source, name, plan)
-    }
 }
 
 /// What is read front to back: it is fed the bytes of a layer in order and queues the steps they amount to.
@@ -217,11 +202,4 @@ pub struct Place {
     /// The file, where the layer is a file: a format that keeps its directory at the end reads that first, and reads
     /// at its word once the layer was fed to the end.
     pub source: Option<Arc<dyn Source>>,
-}
-
-/// A part of a file that one cursor reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Split {
-    /// Bytes of the file.
-    pub range: Range<u64>,
 }
