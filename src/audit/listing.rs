@@ -1,6 +1,7 @@
 //! The first look: every path below the roots, with names and sizes, before anything is opened.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use super::options::AuditOptions;
 use crate::error::{Error, Result};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, place_key};
-use crate::manifest::{discover, lfs_pointer};
+use crate::manifest::{discover, lfs_pointer, open_regular};
 use crate::shard::folder::{Listed, WalkOptions, What, walk};
 use crate::source::Stamp;
 
@@ -169,8 +170,15 @@ impl Keep<'_> {
     /// Pointers are short; only files of such a size are opened.
     fn is_pointer(&self, path: &[u8], size: u64) -> bool {
         (100..lfs_pointer::TOO_LONG as u64).contains(&size)
-            && std::fs::read(join(self.folder, path)).is_ok_and(|text| lfs_pointer::parse(&text).is_some())
+            && read_pointer(&join(self.folder, path)).is_some()
     }
+}
+
+/// The Git LFS pointer that a file consists of. A pipe that took the file's place meanwhile is not waited for.
+pub fn read_pointer(path: &Path) -> Option<lfs_pointer::Pointer> {
+    let mut text = Vec::new();
+    open_regular(path).ok()?.take(lfs_pointer::TOO_LONG as u64).read_to_end(&mut text).ok()?;
+    lfs_pointer::parse(&text)
 }
 
 fn named_like_manifest(path: &[u8]) -> bool {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::listing::{Listing, join};
+use super::listing::{Listing, join, read_pointer};
 use super::options::{AuditOptions, ScopeOption};
 use super::report::SourceReport;
 use crate::check::balance::{Balance, ClaimClass};
@@ -282,8 +282,8 @@ impl Loader<'_> {
         self.report.format = "git-lfs";
         self.report.found_in_dataset = true;
         for (ordinal, (root, path)) in pointers.into_iter().enumerate() {
-            let text = std::fs::read(join(&self.options.roots[usize::from(root)], &path)).unwrap_or_default();
-            if let (Some(pointer), Ok(path)) = (lfs_pointer::parse(&text), ItemPath::parse(&path)) {
+            let pointer = read_pointer(&join(&self.options.roots[usize::from(root)], &path));
+            if let (Some(pointer), Ok(path)) = (pointer, ItemPath::parse(&path)) {
                 self.claim(lfs_pointer::claim(&pointer, &path, self.source, ordinal as u64 + 1))?;
             }
         }

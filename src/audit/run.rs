@@ -15,7 +15,7 @@ use super::{listing, manifests, planning, reading};
 use crate::check::FindingSink;
 use crate::check::balance::Balance;
 use crate::check::{Rules, absent, containers, contents, places};
-use crate::claim::SourceId;
+use crate::claim::{Scope, SourceId};
 use crate::error::{Error, Result};
 use crate::finding::{Class, Code, Finding};
 use crate::index::spool::{Scratch, Sorted};
@@ -77,7 +77,8 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
 
     progress.stage("planning");
     let rules = Rules {
-        scopes: loaded.scopes.clone(),
+        // Only what claims to be complete somewhere is asked file by file: there may be a sidecar for each shard.
+        scopes: loaded.scopes.iter().filter(|s| matches!(s, Scope::Folder(_))).cloned().collect(),
         scope_glob: match (&options.scope, loaded.scopes.is_empty()) {
             (Some(ScopeOption::Glob(glob)), false) => Some(glob.clone()),
             _ => None,
