@@ -14,6 +14,8 @@ pub enum Kind {
     Stream,
     /// A named entry of an archive.
     Member,
+    /// A row of a table or a line of a text.
+    Row,
     /// A value of a table.
     Cell,
     /// Bytes of a layer that are neither content nor structure.
@@ -94,6 +96,8 @@ pub struct Observation {
     pub length: u64,
     /// Digests of all its bytes; none where not all were seen.
     pub digests: Digests,
+    /// For a row: its identity as a record, `rec1`.
+    pub record: Option<[u8; 32]>,
     /// How far it was read.
     pub state: State,
     /// It lies after the end of its archive, where no reader of the format shows it.
@@ -125,6 +129,7 @@ impl Observation {
             kind,
             length: 0,
             digests: Digests::new(),
+            record: None,
             state: State::Read,
             hidden: false,
             region: None,

@@ -15,6 +15,8 @@ pub struct ShardPlan {
     pub stream: DigestSet,
     /// Digests of each sample and of each hidden region.
     pub samples: DigestSet,
+    /// Whether rows of tables get their `rec1`: all their columns are read then, not only texts and bytes.
+    pub records: bool,
 }
 
 /// Whether a container is opened.

@@ -210,8 +210,8 @@ impl Observer for Keeper<'_> {
             // What an archive decompresses to is a layer, not an item: its members are.
             Kind::Stream if seen.opened => return Ok(()),
             Kind::File => self.tally.shards += 1,
-            Kind::Member | Kind::Stream | Kind::Cell if !seen.hidden => self.tally.samples += 1,
-            Kind::Member | Kind::Stream | Kind::Cell | Kind::Region => {}
+            Kind::Member | Kind::Stream if !seen.hidden => self.tally.samples += 1,
+            Kind::Member | Kind::Stream | Kind::Row | Kind::Cell | Kind::Region => {}
         }
         self.tally.items += 1;
         // A member whose name is refused has no place of its own: it is kept at its shard's.
@@ -223,6 +223,10 @@ impl Observer for Keeper<'_> {
 
     fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()> {
         self.findings.finding(Finding::of_place(code, locator, detail))
+    }
+
+    fn rows(&mut self, rows: u64) {
+        self.tally.samples += rows;
     }
 
     fn read(&mut self, bytes: u64) {

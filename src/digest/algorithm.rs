@@ -314,6 +314,12 @@ impl Digests {
         self.0.iter().find(|d| d.algorithm == algorithm)
     }
 
+    /// Those of some algorithms.
+    #[must_use]
+    pub fn only(self, algorithms: DigestSet) -> Digests {
+        Digests(self.0.into_iter().filter(|digest| algorithms.contains(digest.algorithm)).collect())
+    }
+
     /// The strongest one.
     pub fn strongest(&self) -> Option<&Digest> {
         self.0.last()

@@ -2,6 +2,7 @@
 
 mod algorithm;
 mod hasher;
+pub mod rec1;
 mod state;
 
 pub use algorithm::{Algorithm, Digest, DigestParseError, DigestSet, Digests};

@@ -1,6 +1,6 @@
 //! From cursor steps to observations: the worker that keeps one hasher fed.
 
-mod cells;
+mod rows;
 mod worker;
 
 pub use worker::{Job, Jobs, Observer, work};

@@ -8,17 +8,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::{Array, ArrayRef};
 use bytes::Bytes;
 
-use super::cells::Cells;
-use crate::digest::{Completed, DigestSet, Digests, Hasher, MsgId, Offer};
+use super::rows::{InFlight, Offered};
+use crate::digest::{Algorithm, Completed, DigestSet, Digests, Hasher, MsgId, Offer};
 use crate::error::Result;
 use crate::finding::Code;
 use crate::locator::{ItemPath, Locator, is_format_control};
 use crate::manifest::lfs_pointer;
 use crate::observation::{End, Kind, Observation, PointerSeen, RegionClass, State, Unread};
 use crate::plan::{Inside, ShardPlan};
-use crate::shard::{self, Cursor, Fault, ItemId, Step};
+use crate::shard::{self, Batch, Cursor, Fault, ItemId, Step};
 use crate::source::{Pool, Source, Stamp};
 
 /// A file to be read.
@@ -60,6 +61,9 @@ pub trait Observer {
     /// Where it could not be kept.
     fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()>;
 
+    /// So many rows of tables are being read: each is a sample, whatever is measured of it.
+    fn rows(&mut self, rows: u64);
+
     /// So many bytes of the dataset were read.
     fn read(&mut self, bytes: u64);
 
@@ -77,7 +81,9 @@ pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observe
         observer,
         pool: Pool::new(),
         messages: HashMap::new(),
-        cells: BTreeMap::new(),
+        batches: BTreeMap::new(),
+        records: BTreeMap::new(),
+        waiting: VecDeque::new(),
         next_message: 0,
     };
     let mut active: Vec<Active> = Vec::new();
@@ -106,12 +112,15 @@ pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observe
             {
                 idle = false;
                 worker.hashed(file, item, digests)?;
-            } else if let Some((serial, observation)) = worker.cell(message, digests) {
+            } else {
                 idle = false;
-                if let Some(file) = active.iter_mut().find(|a| a.serial == serial) {
-                    file.cells_out = file.cells_out.saturating_sub(1);
-                }
-                worker.observer.observation(observation)?;
+                worker.hashed_of_table(message, digests)?;
+            }
+        }
+        while let Some(serial) = worker.offer_waiting()? {
+            idle = false;
+            if let Some(file) = active.iter_mut().find(|a| a.serial == serial) {
+                file.batches_out = file.batches_out.saturating_sub(1);
             }
         }
         for at in (0..active.len()).rev() {
@@ -133,9 +142,25 @@ struct Worker<'a> {
     observer: &'a mut dyn Observer,
     pool: Pool,
     messages: HashMap<MsgId, (u64, ItemId)>,
-    /// Columns being hashed, by the message of their first value, each with the serial of its file.
-    cells: BTreeMap<MsgId, (u64, Cells)>,
+    /// Batches whose lines and cells are being hashed, by their first message.
+    batches: BTreeMap<MsgId, InFlight>,
+    /// Batches whose records are being hashed, by their first message, and how many of those are left.
+    records: BTreeMap<MsgId, (InFlight, u64)>,
+    /// Batches that wait for the hasher, the oldest first.
+    waiting: VecDeque<Waiting>,
     next_message: u64,
+}
+
+/// What the hasher has not taken yet.
+enum Waiting {
+    /// Lines and cells, of which the first message has this name.
+    Values(MsgId),
+    /// A batch whose lines and cells are hashed, and the messages that its records are.
+    Records(InFlight, ArrayRef),
+    /// A batch of which all is hashed, and that has no records.
+    Nothing(InFlight),
+    /// A batch of this file was told to its end.
+    Told(u64),
 }
 
 /// A file being read.
@@ -154,12 +179,10 @@ struct Active {
     items: BTreeMap<ItemId, Item>,
     /// Pieces the hasher had no lane for, the oldest first.
     refused: VecDeque<(MsgId, Bytes, bool)>,
-    /// A column the hasher had no lane for.
-    refused_cells: Option<Cells>,
-    /// Values the hasher has of this file.
-    cells_out: u64,
-    /// The number that the next cell gets: cells are numbered after all items opened before them.
-    next_cell: u64,
+    /// Batches of rows that are not hashed to their end.
+    batches_out: u64,
+    /// The number that the next row gets: rows are numbered after all items opened before them.
+    next_row: u64,
     /// The cursor has said `Done`.
     done: bool,
     /// What the file decompresses to, once that has been read.
@@ -200,9 +223,8 @@ impl Worker<'_> {
                     read: 0,
                     items,
                     refused: VecDeque::new(),
-                    refused_cells: None,
-                    cells_out: 0,
-                    next_cell: 0,
+                    batches_out: 0,
+                    next_row: 0,
                     done: false,
                     stream: None,
                     whole: None,
@@ -230,8 +252,8 @@ impl Worker<'_> {
             }
             return Ok(true);
         }
-        if let Some(cells) = file.refused_cells.take() {
-            return Ok(self.offer_cells(file, cells));
+        if file.batches_out > 0 && !self.waiting.is_empty() {
+            return Ok(false);
         }
         let pool = &mut self.pool;
         let cursor = &mut file.cursor;
@@ -258,21 +280,7 @@ impl Worker<'_> {
             }
             Step::Data { item, bytes } => self.data(file, item, bytes),
             Step::Close { item, end } => self.close(file, item, end)?,
-            Step::Cells { item, column, rows, values } => {
-                for holder in [item, ItemId::FILE] {
-                    if let Some(holder) = file.items.get_mut(&holder) {
-                        holder.observation.opened = true;
-                    }
-                }
-                let mut locator = Locator::file(Some(file.root), file.path.clone());
-                if let Some(holder) = file.items.get(&item) {
-                    locator.member.clone_from(&holder.observation.locator.member);
-                }
-                locator.column = Some(column.to_string());
-                let cells = Cells::new(locator, file.exempt, file.next_cell, rows, values);
-                file.next_cell += cells.len();
-                self.offer_cells(file, cells);
-            }
+            Step::Batch(batch) => self.batch(file, *batch),
             Step::Region { layer, range, class } => {
                 if let Some(item) = file.items.get_mut(&ItemId::FILE)
                     && layer == ItemId::FILE
@@ -289,30 +297,119 @@ impl Worker<'_> {
         Ok(true)
     }
 
-    /// Offers a column; `false` if there is no lane for it now.
-    fn offer_cells(&mut self, file: &mut Active, cells: Cells) -> bool {
+    /// Rows of a table: they are hashed as the hasher has room, and no further step of the file is made before.
+    fn batch(&mut self, file: &mut Active, batch: Batch) {
+        for holder in [batch.item, ItemId::FILE] {
+            if let Some(holder) = file.items.get_mut(&holder) {
+                holder.observation.opened = true;
+            }
+        }
+        let mut locator = Locator::file(Some(file.root), file.path.clone());
+        if let Some(holder) = file.items.get(&batch.item) {
+            locator.member.clone_from(&holder.observation.locator.member);
+        }
+        self.observer.rows(batch.rows as u64);
+        let batch = InFlight::new(file.serial, locator, file.exempt, file.next_row, file.plan.samples, batch);
+        file.next_row += batch.items();
+        file.batches_out += 1;
         let first = MsgId(self.next_message);
-        if !self.hasher.offer_cells(first, file.plan.samples, cells.values()) {
-            file.refused_cells = Some(cells);
-            return false;
-        }
-        self.next_message += cells.len();
-        if cells.left() > 0 {
-            file.cells_out += cells.left();
-            self.cells.insert(first, (file.serial, cells));
-        }
-        true
+        // Nobody else may get a name between this one and that of its records.
+        self.next_message += batch.messages().max(1);
+        self.batches.insert(first, batch);
+        self.waiting.push_back(Waiting::Values(first));
     }
 
-    /// What was measured of a value whose message has ended, and the serial of its file.
-    fn cell(&mut self, message: MsgId, digests: Digests) -> Option<(u64, Observation)> {
-        let (&first, (serial, cells)) = self.cells.range_mut(..=message).next_back()?;
-        let observation = cells.observe(usize::try_from(message.0 - first.0).ok()?, digests)?;
-        let serial = *serial;
-        if cells.left() == 0 {
-            self.cells.remove(&first);
+    /// Offers what waits for the hasher; the serial of a file of which a batch has been told to its end.
+    fn offer_waiting(&mut self) -> Result<Option<u64>> {
+        while let Some(waiting) = self.waiting.pop_front() {
+            match waiting {
+                Waiting::Values(first) => {
+                    let Some(batch) = self.batches.get_mut(&first) else { continue };
+                    while let Some(Offered { first: message, values, algorithms }) = batch.next() {
+                        if !self.hasher.offer_cells(MsgId(first.0 + message), algorithms, &values) {
+                            self.waiting.push_front(Waiting::Values(first));
+                            return Ok(None);
+                        }
+                        batch.taken();
+                    }
+                    // Of nulls alone no message comes back.
+                    if batch.is_hashed() {
+                        self.values_are_hashed(first);
+                    }
+                }
+                Waiting::Records(batch, messages) => {
+                    let first = MsgId(self.next_message);
+                    if !self.hasher.offer_cells(first, DigestSet::of(Algorithm::Sha256), &messages) {
+                        self.waiting.push_front(Waiting::Records(batch, messages));
+                        return Ok(None);
+                    }
+                    self.next_message += messages.len() as u64;
+                    let left = (messages.len() - messages.null_count()) as u64;
+                    let serial = batch.serial;
+                    let mut batch = batch;
+                    for row in (0..messages.len()).filter(|row| messages.is_null(*row)) {
+                        if let Some(seen) = batch.row(row, None) {
+                            self.observer.observation(seen)?;
+                        }
+                    }
+                    if left == 0 {
+                        return Ok(Some(serial));
+                    }
+                    self.records.insert(first, (batch, left));
+                }
+                Waiting::Nothing(mut batch) => {
+                    for row in 0..batch.rows() {
+                        if let Some(seen) = batch.row(row, None) {
+                            self.observer.observation(seen)?;
+                        }
+                    }
+                    return Ok(Some(batch.serial));
+                }
+                Waiting::Told(serial) => return Ok(Some(serial)),
+            }
         }
-        Some((serial, observation))
+        Ok(None)
+    }
+
+    /// All lines and cells of a batch are hashed: now its records can be.
+    fn values_are_hashed(&mut self, first: MsgId) {
+        let Some(mut batch) = self.batches.remove(&first) else { return };
+        self.waiting.push_back(match batch.messages_of_records() {
+            Some(messages) => Waiting::Records(batch, messages),
+            None => Waiting::Nothing(batch),
+        });
+    }
+
+    /// A line, a cell or a record has been hashed.
+    fn hashed_of_table(&mut self, message: MsgId, digests: Digests) -> Result<()> {
+        let of_values = self.batches.range_mut(..=message).next_back();
+        let of_records = self.records.range_mut(..=message).next_back();
+        match (of_values, of_records) {
+            (Some((&first, batch)), other) if other.as_ref().is_none_or(|(at, _)| **at < first) => {
+                if let Some(seen) = batch.hashed(message.0 - first.0, digests) {
+                    self.observer.observation(seen)?;
+                }
+                if batch.is_hashed() {
+                    self.values_are_hashed(first);
+                }
+            }
+            (_, Some((&first, (batch, left)))) => {
+                let record = digests.of(Algorithm::Sha256).and_then(|d| d.bytes().try_into().ok());
+                let row = usize::try_from(message.0 - first.0).unwrap_or(usize::MAX);
+                let seen = batch.row(row, record);
+                *left = left.saturating_sub(1);
+                if *left == 0
+                    && let Some((batch, _)) = self.records.remove(&first)
+                {
+                    self.waiting.push_back(Waiting::Told(batch.serial));
+                }
+                if let Some(seen) = seen {
+                    self.observer.observation(seen)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     #[allow(clippy::too_many_arguments, reason = "the fields of one step, taken apart once")]
@@ -327,7 +424,7 @@ impl Worker<'_> {
         len: Option<u64>,
         hidden: bool,
     ) -> Result<()> {
-        file.next_cell = file.next_cell.max(item.0 + 1);
+        file.next_row = file.next_row.max(item.0 + 1);
         let mut locator = Locator::file(Some(file.root), file.path.clone());
         let mut in_stream = false;
         match kind {
@@ -352,7 +449,7 @@ impl Worker<'_> {
                 in_stream = parent
                     .is_some_and(|p| file.items.get(&p).is_some_and(|i| i.observation.kind == Kind::Stream));
             }
-            Kind::File | Kind::Stream | Kind::Cell => {}
+            Kind::File | Kind::Stream | Kind::Row | Kind::Cell => {}
         }
         // Whatever holds a member or a stream is a container: its samples speak for it.
         if matches!(kind, Kind::Member | Kind::Stream) {
@@ -365,7 +462,7 @@ impl Worker<'_> {
         let wanted = match kind {
             Kind::File => file.plan.file,
             Kind::Stream => file.plan.stream,
-            Kind::Member | Kind::Region | Kind::Cell => file.plan.samples,
+            Kind::Member | Kind::Region | Kind::Row | Kind::Cell => file.plan.samples,
         };
         let mut observation = Observation::new(locator, item.0, kind);
         observation.hidden = hidden;
@@ -383,7 +480,7 @@ impl Worker<'_> {
         let named = match kind {
             Kind::File => file.path.as_slice(),
             Kind::Member => file.items[&item].observation.locator.member[0].as_slice(),
-            Kind::Stream | Kind::Cell | Kind::Region => return Ok(()),
+            Kind::Stream | Kind::Row | Kind::Cell | Kind::Region => return Ok(()),
         };
         if !hidden && is_odd(named) {
             let locator = file.items[&item].observation.locator.clone();
@@ -545,7 +642,7 @@ impl Worker<'_> {
 
 impl Active {
     fn is_finished(&self) -> bool {
-        let held = !self.refused.is_empty() || self.refused_cells.is_some() || self.cells_out > 0;
+        let held = !self.refused.is_empty() || self.batches_out > 0;
         self.done && !held && self.items.is_empty()
     }
 }

@@ -10,12 +10,12 @@ mod formats;
 mod ledger;
 mod parquet;
 mod steps;
+pub mod table;
 mod tar;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,7 @@ use crate::source::{Pool, Source};
 pub use self::file::FileCursor;
 pub use self::formats::{formats, recognise};
 pub use self::steps::Steps;
+pub use self::table::{Batch, Column};
 
 /// Bytes of a layer's beginning by which its format is recognised: a tar's header is the longest.
 pub const HEAD: usize = 512;
@@ -81,17 +82,8 @@ pub enum Step {
         /// How.
         end: End,
     },
-    /// A column of whole messages, one per row; none of them is copied.
-    Cells {
-        /// The file, stream or member they lie in.
-        item: ItemId,
-        /// Name of the column.
-        column: Arc<str>,
-        /// Which rows the values stand in.
-        rows: Rows,
-        /// Binary or text values; a null is a missing value.
-        values: ArrayRef,
-    },
+    /// Rows of a table: whole messages, none of which is copied.
+    Batch(Box<Batch>),
     /// An entry of the byte ledger: these bytes of this layer are of this class. Regions of a layer that was read to
     /// its end cover it exactly, in order, without overlap.
     Region {

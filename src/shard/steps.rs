@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 
-use arrow_array::ArrayRef;
 use bytes::Bytes;
 
-use super::{End, Fault, ItemId, Kind, RegionClass, Rows, Step};
+use super::{Batch, End, Fault, ItemId, Kind, RegionClass, Step};
 use crate::finding::Code;
 use crate::plan::ShardPlan;
 use crate::source::{Block, PIECE};
@@ -68,10 +66,20 @@ impl Steps {
         }
     }
 
-    /// Values of a column of the file, where their digests are asked for.
-    pub fn cells(&mut self, column: Arc<str>, rows: Rows, values: ArrayRef) {
-        if !self.plan.samples.is_empty() {
-            self.queue.push_back(Step::Cells { item: ItemId::FILE, column, rows, values });
+    /// What is asked of the file.
+    pub fn plan(&self) -> &ShardPlan {
+        &self.plan
+    }
+
+    /// Whether rows of tables are to be told at all.
+    pub fn wants_rows(&self) -> bool {
+        !self.plan.samples.is_empty() || self.plan.records
+    }
+
+    /// Rows of a table, where their digests are asked for. Records are given only where the plan asks for them.
+    pub fn batch(&mut self, batch: Batch) {
+        if self.wants_rows() && batch.rows > 0 {
+            self.queue.push_back(Step::Batch(Box::new(batch)));
         }
     }
 

@@ -82,7 +82,8 @@ pub fn scan(source: Arc<dyn Source>, name: &str, digests: DigestSet) -> Scan {
 
 /// Reads one source with a plan and a hasher.
 pub fn scan_with(hasher: &mut dyn Hasher, source: Arc<dyn Source>, name: &str, digests: DigestSet) -> Scan {
-    let plan = ShardPlan { file: digests, inside: Inside::Open, stream: digests, samples: digests };
+    let plan =
+        ShardPlan { file: digests, inside: Inside::Open, stream: digests, samples: digests, records: false };
     let stamp = source.stamp().expect("the source has a stamp");
     let job = Job { root: 0, path: name.as_bytes().to_vec(), plan, exempt: false, stamp, source: Ok(source) };
     let mut kept = Scan { observations: Vec::new(), faults: Vec::new() };
@@ -108,6 +109,8 @@ impl Observer for Scan {
         self.faults.push((locator, code, detail));
         Ok(())
     }
+
+    fn rows(&mut self, _: u64) {}
 
     fn read(&mut self, _: u64) {}
 

@@ -73,7 +73,7 @@ impl Source for Drip {
 /// A plan under which everything emits its data.
 pub fn everything() -> ShardPlan {
     let set = DigestSet::of(Algorithm::Sha256);
-    ShardPlan { file: set, inside: Inside::Open, stream: set, samples: set }
+    ShardPlan { file: set, inside: Inside::Open, stream: set, samples: set, records: false }
 }
 
 impl Listing {
@@ -124,7 +124,7 @@ impl Listing {
                 }
                 Step::Fault(fault) => listing.faults.push(fault),
                 Step::Quiet | Step::NotYet => assert!(cursor.footprint() < 5 << 20),
-                Step::Cells { .. } => panic!("no table here"),
+                Step::Batch(_) => panic!("no table here"),
                 Step::Done => break,
             }
         }

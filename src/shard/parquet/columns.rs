@@ -12,7 +12,7 @@ use super::limits;
 use super::reads::Reads;
 use super::values::{Batch, Values};
 use crate::finding::Code;
-use crate::shard::Steps;
+use crate::shard::{self, Column, ItemId, Steps};
 
 /// Where the second pass stands.
 pub struct Columns {
@@ -205,8 +205,11 @@ impl Columns {
         if self.values > limits::values(file_len) || self.bytes > limits::value_bytes(file_len) {
             return Err("the file decodes to more than the limit for one of its length".to_string());
         }
-        if let Some((rows, values)) = batch.cells(leaf, base)? {
-            out.cells(Arc::clone(&leaf.name), rows, values);
+        let rows = batch.rows;
+        if let Some((of, values)) = batch.cells(leaf, base)? {
+            let column = Column { name: Arc::clone(&leaf.name), rows: of, values };
+            let (item, columns) = (ItemId::FILE, vec![column]);
+            out.batch(shard::Batch { item, first_row: base, rows, lines: None, columns, records: None });
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::digest::{Algorithm, DigestSet};
 use crate::finding::Code;
 use crate::plan::{Inside, ShardPlan};
-use crate::shard::{ItemId, RegionClass, Step, open};
+use crate::shard::{Column, ItemId, RegionClass, Step, open};
 use crate::source::{Block, Got, MemorySource, Pool, Source, SourceError, Stamp};
 
 /// All that a cursor tells of a file.
@@ -47,7 +47,7 @@ impl Told {
 
     fn by(source: Arc<dyn Source>) -> Told {
         let set = DigestSet::of(Algorithm::Sha256);
-        let plan = ShardPlan { file: set, inside: Inside::Open, stream: set, samples: set };
+        let plan = ShardPlan { file: set, inside: Inside::Open, stream: set, samples: set, records: false };
         let mut cursor = open(source, b"a.parquet", &plan);
         let mut pool = Pool::new();
         let mut told = Told::default();
@@ -58,11 +58,13 @@ impl Told {
                 Step::Data { bytes, .. } => assert!(bytes.len() <= 64 * 1024),
                 Step::Region { range, class, .. } => told.regions.push((range, class)),
                 Step::Fault(fault) => told.faults.push((fault.code, fault.detail)),
-                Step::Cells { column, rows, values, .. } => {
-                    let array = values.as_byte_view::<BinaryViewType>();
-                    for index in (0..array.len()).filter(|index| array.is_valid(*index)) {
-                        let row = rows.of(index).expect("every value has a row");
-                        told.cells.push((column.to_string(), row, array.value(index).to_vec()));
+                Step::Batch(batch) => {
+                    for Column { name, rows, values } in batch.columns {
+                        let array = values.as_byte_view::<BinaryViewType>();
+                        for index in (0..array.len()).filter(|index| array.is_valid(*index)) {
+                            let row = rows.of(index).expect("every value has a row");
+                            told.cells.push((name.to_string(), row, array.value(index).to_vec()));
+                        }
                     }
                 }
                 Step::Close { .. } | Step::Quiet | Step::NotYet => {}

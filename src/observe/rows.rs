@@ -1,0 +1,223 @@
+//! Rows of a table on their way through the hasher: first their lines and cells, then, with those digests in place,
+//! their records.
+
+use std::sync::Arc;
+
+use arrow_array::types::{BinaryViewType, StringViewType};
+use arrow_array::{Array, ArrayRef, cast::AsArray};
+
+use crate::digest::{Algorithm, DigestSet, Digests};
+use crate::locator::Locator;
+use crate::observation::{Kind, Observation};
+use crate::shard::table::Records;
+use crate::shard::{Batch, Column, Rows};
+
+/// A batch in flight. Its values are kept until the last of them is hashed, and no longer.
+pub struct InFlight {
+    /// The file that holds it.
+    pub serial: u64,
+    /// The place of the table.
+    locator: Locator,
+    exempt: bool,
+    /// The number of its first row within the file: rows come first, then the cells column by column.
+    first_item: u64,
+    first_row: u64,
+    rows: usize,
+    /// Digests that are asked for of lines and cells.
+    wanted: DigestSet,
+    parts: Vec<Part>,
+    /// How many parts the hasher has.
+    offered: usize,
+    /// Values not yet hashed.
+    left: u64,
+    /// Lines and their digests, by row.
+    lines: Option<(ArrayRef, Vec<Digests>)>,
+    records: Option<Records>,
+}
+
+/// Values that are offered together.
+struct Part {
+    /// The number of its first message in the batch; each value has one, nulls included.
+    first: u64,
+    /// Which column of the batch it is, and its name; none for lines.
+    column: Option<(usize, Arc<str>)>,
+    rows: Rows,
+    values: ArrayRef,
+    /// For each value how many before it are not null, where there are nulls.
+    ordinals: Option<Vec<u32>>,
+}
+
+/// What is to be hashed next.
+pub struct Offered {
+    /// The number of the first message in the batch.
+    pub first: u64,
+    /// The values.
+    pub values: ArrayRef,
+    /// What is asked for of them.
+    pub algorithms: DigestSet,
+}
+
+impl InFlight {
+    /// A batch of the table at this place.
+    pub fn new(
+        serial: u64,
+        locator: Locator,
+        exempt: bool,
+        first_item: u64,
+        wanted: DigestSet,
+        batch: Batch,
+    ) -> Self {
+        let Batch { first_row, rows, lines, columns, records, .. } = batch;
+        let mut parts = Vec::new();
+        let mut first = 0;
+        let mut add = |column, rows, values: ArrayRef| {
+            let part = Part { first, column, rows, ordinals: ordinals(&values), values };
+            first += part.values.len() as u64;
+            parts.push(part);
+        };
+        // A record needs the digests of its contents only.
+        let lines = lines.filter(|_| !wanted.is_empty());
+        if let Some(lines) = &lines {
+            add(None, Rows::From(first_row), Arc::clone(lines));
+        }
+        for (number, Column { name, rows, values }) in columns.into_iter().enumerate() {
+            add(Some((number, name)), rows, values);
+        }
+        let left = parts.iter().map(|part| (part.values.len() - part.values.null_count()) as u64).sum();
+        let lines = lines.map(|lines| (lines, vec![Digests::new(); rows]));
+        InFlight {
+            serial,
+            locator,
+            exempt,
+            first_item,
+            first_row,
+            rows,
+            wanted,
+            parts,
+            offered: 0,
+            left,
+            lines,
+            records,
+        }
+    }
+
+    /// How many messages it is, records left out.
+    pub fn messages(&self) -> u64 {
+        self.parts.last().map_or(0, |part| part.first + part.values.len() as u64)
+    }
+
+    /// How many items its rows and cells are.
+    pub fn items(&self) -> u64 {
+        self.rows as u64 + self.messages()
+    }
+
+    /// What the hasher is to be offered next.
+    pub fn next(&self) -> Option<Offered> {
+        let part = self.parts.get(self.offered)?;
+        let for_record = match (&self.records, &part.column) {
+            (Some(_), Some(_)) => DigestSet::of(Algorithm::Sha256),
+            _ => DigestSet::EMPTY,
+        };
+        let (first, values) = (part.first, Arc::clone(&part.values));
+        Some(Offered { first, values, algorithms: self.wanted.union(for_record) })
+    }
+
+    /// The hasher has taken that.
+    pub fn taken(&mut self) {
+        self.offered += 1;
+    }
+
+    /// Whether all lines and cells are hashed.
+    pub fn is_hashed(&self) -> bool {
+        self.left == 0 && self.offered == self.parts.len()
+    }
+
+    /// Takes the digests of a message. What was measured of a cell is told at once.
+    pub fn hashed(&mut self, message: u64, digests: Digests) -> Option<Observation> {
+        let part = self.parts.iter().rev().find(|part| part.first <= message)?;
+        let index = usize::try_from(message - part.first).ok().filter(|index| *index < part.values.len())?;
+        self.left = self.left.checked_sub(1)?;
+        let Some((column, name)) = &part.column else {
+            if let Some((_, lines)) = &mut self.lines {
+                *lines.get_mut(index)? = digests;
+            }
+            return None;
+        };
+        if let (Some(records), Some(sha256)) = (&mut self.records, digests.of(Algorithm::Sha256)) {
+            let ordinal = part.ordinals.as_ref().map_or(index, |ordinals| ordinals[index] as usize);
+            records.fill(*column, ordinal, sha256.bytes());
+        }
+        if self.wanted.is_empty() {
+            return None;
+        }
+        let mut locator = self.locator.clone();
+        locator.row = part.rows.of(index);
+        locator.column = Some(name.to_string());
+        let mut seen = Observation::new(locator, self.first_item + self.rows as u64 + message, Kind::Cell);
+        seen.length = length(&part.values, index);
+        seen.digests = if digests.set() == self.wanted { digests } else { digests.only(self.wanted) };
+        seen.exempt = self.exempt;
+        Some(seen)
+    }
+
+    /// Once all cells are hashed: the messages that the records are, if there are any.
+    pub fn messages_of_records(&mut self) -> Option<ArrayRef> {
+        self.parts.clear();
+        self.records.take().map(Records::messages)
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// What was measured of a row, if anything was.
+    pub fn row(&mut self, index: usize, record: Option<[u8; 32]>) -> Option<Observation> {
+        if record.is_none() && self.lines.is_none() {
+            return None;
+        }
+        let mut locator = self.locator.clone();
+        locator.row = Some(self.first_row.saturating_add(index as u64));
+        let mut seen = Observation::new(locator, self.first_item + index as u64, Kind::Row);
+        if let Some((lines, digests)) = &mut self.lines {
+            seen.length = length(lines, index);
+            seen.digests = std::mem::take(digests.get_mut(index)?);
+        }
+        seen.record = record;
+        seen.exempt = self.exempt;
+        Some(seen)
+    }
+}
+
+/// For each value how many before it are not null; `None` where that is its own index.
+fn ordinals(values: &ArrayRef) -> Option<Vec<u32>> {
+    (values.null_count() > 0).then(|| {
+        let mut count = 0;
+        let each = |index| {
+            let before = count;
+            count += u32::from(values.is_valid(index));
+            before
+        };
+        (0..values.len()).map(each).collect()
+    })
+}
+
+/// Bytes of a value of any of the arrays that a hasher takes.
+fn length(values: &ArrayRef, index: usize) -> u64 {
+    let len = if let Some(array) = values.as_byte_view_opt::<BinaryViewType>() {
+        array.views().get(index).map_or(0, |view| *view as u32 as usize)
+    } else if let Some(array) = values.as_byte_view_opt::<StringViewType>() {
+        array.views().get(index).map_or(0, |view| *view as u32 as usize)
+    } else if let Some(array) = values.as_binary_opt::<i32>() {
+        array.value(index).len()
+    } else if let Some(array) = values.as_binary_opt::<i64>() {
+        array.value(index).len()
+    } else if let Some(array) = values.as_string_opt::<i32>() {
+        array.value(index).len()
+    } else if let Some(array) = values.as_string_opt::<i64>() {
+        array.value(index).len()
+    } else {
+        values.as_fixed_size_binary_opt().map_or(0, |array| array.value(index).len())
+    };
+    len as u64
+}
