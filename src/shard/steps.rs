@@ -78,7 +78,7 @@ impl Steps {
 
     /// Rows of a table, where their digests are asked for. Records are given only where the plan asks for them.
     pub fn batch(&mut self, batch: Batch) {
-        if self.wants_rows() && batch.rows > 0 {
+        if self.wants_rows() && (batch.rows > 0 || !batch.columns.is_empty()) {
             self.queue.push_back(Step::Batch(Box::new(batch)));
         }
     }

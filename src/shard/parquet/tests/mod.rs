@@ -60,10 +60,13 @@ impl Told {
                 Step::Fault(fault) => told.faults.push((fault.code, fault.detail)),
                 Step::Batch(batch) => {
                     for Column { name, rows, values } in batch.columns {
-                        let array = values.as_byte_view::<BinaryViewType>();
-                        for index in (0..array.len()).filter(|index| array.is_valid(*index)) {
+                        for index in (0..values.len()).filter(|index| values.is_valid(*index)) {
                             let row = rows.of(index).expect("every value has a row");
-                            told.cells.push((name.to_string(), row, array.value(index).to_vec()));
+                            let value = match values.as_byte_view_opt::<BinaryViewType>() {
+                                Some(views) => views.value(index),
+                                None => values.as_fixed_size_binary().value(index),
+                            };
+                            told.cells.push((name.to_string(), row, value.to_vec()));
                         }
                     }
                 }
