@@ -117,6 +117,11 @@ impl Groups {
         }
     }
 
+    /// Whether the values of a column are read at all.
+    pub fn wants(&self, column: usize) -> bool {
+        self.records || self.contents.binary_search(&column).is_ok()
+    }
+
     /// Bytes of memory it may hold: dictionary and page of each open chunk, once compressed.
     pub fn footprint(&self, layout: &Layout) -> usize {
         let leaves = self.leaves.count();

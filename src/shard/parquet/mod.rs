@@ -1,4 +1,4 @@
-//! Parquet: read once from front to back for the ledger of its bytes, then row group by row group for its values.
+//! Parquet: walked once from front to back for the ledger of its bytes, then read row group by row group for its values.
 //!
 //! "It parses" proves nothing here: of files with a flipped bit, most decode without an error. So the file's own word
 //! is checked before the decoders of the `parquet` crate see any of it: [`footer`] bounds and looks over the metadata,
@@ -36,7 +36,7 @@ use self::layout::Layout;
 use self::reads::Reads;
 use self::walk::Walk;
 use super::ledger::Ledger;
-use super::{End, Format, ItemId, Place, Reader, RegionClass, Steps};
+use super::{End, Format, ItemId, Need, Place, Reader, RegionClass, Steps};
 use crate::finding::Code;
 use crate::source::Pool;
 
@@ -120,6 +120,14 @@ impl Reader for ParquetReader {
         let more = self.groups.work(&context, &mut self.faults, out);
         self.over = !more;
         more
+    }
+
+    fn need(&self) -> Need {
+        self.walk.need(|column| self.groups.wants(column))
+    }
+
+    fn pass(&mut self, len: u64, out: &mut Steps) {
+        self.walk.pass(len, &self.footer.metadata, &mut self.faults, out);
     }
 
     fn finish(&mut self, end: End, out: &mut Steps) {

@@ -3,15 +3,19 @@
 #[path = "../../../../tests/common/parquet_files.rs"]
 mod files;
 
+mod checked;
 mod damage;
 mod lies;
+mod lockstep;
 mod sound;
+mod sparse;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::{Array, cast::AsArray, types::BinaryViewType};
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use crate::digest::{Algorithm, DigestSet};
 use crate::finding::Code;
@@ -19,10 +23,19 @@ use crate::plan::{Inside, ShardPlan};
 use crate::shard::{Column, ItemId, RegionClass, Step, open};
 use crate::source::{Block, Got, MemorySource, Pool, Source, SourceError, Stamp};
 
+/// Everything but records.
+fn plan() -> ShardPlan {
+    let set = DigestSet::of(Algorithm::Sha256);
+    ShardPlan { file: set, inside: Inside::Open, stream: set, samples: set, records: false }
+}
+
 /// All that a cursor tells of a file.
 #[derive(Debug, Default, PartialEq)]
 struct Told {
     cells: Vec<(String, u64, Vec<u8>)>,
+    /// The rows' records, with the digests of their contents in place.
+    records: Vec<(u64, Option<Vec<u8>>)>,
+    rows: usize,
     regions: Vec<(Range<u64>, RegionClass)>,
     faults: Vec<(Code, String)>,
     items: usize,
@@ -45,9 +58,23 @@ impl Told {
         told
     }
 
+    /// The file as far as its rows are concerned, for which only parts of it are read.
+    fn sparse(bytes: &[u8]) -> Told {
+        let source = Arc::new(MemorySource(Bytes::copy_from_slice(bytes)));
+        Told::with(source, ShardPlan { file: DigestSet::EMPTY, ..plan() })
+    }
+
+    /// The rows as records, too.
+    fn whole(bytes: &[u8]) -> Told {
+        let source = Arc::new(MemorySource(Bytes::copy_from_slice(bytes)));
+        Told::with(source, ShardPlan { records: true, ..plan() })
+    }
+
     fn by(source: Arc<dyn Source>) -> Told {
-        let set = DigestSet::of(Algorithm::Sha256);
-        let plan = ShardPlan { file: set, inside: Inside::Open, stream: set, samples: set, records: false };
+        Told::with(source, plan())
+    }
+
+    fn with(source: Arc<dyn Source>, plan: ShardPlan) -> Told {
         let mut cursor = open(source, b"a.parquet", &plan);
         let mut pool = Pool::new();
         let mut told = Told::default();
@@ -59,7 +86,10 @@ impl Told {
                 Step::Region { range, class, .. } => told.regions.push((range, class)),
                 Step::Fault(fault) => told.faults.push((fault.code, fault.detail)),
                 Step::Batch(batch) => {
-                    for Column { name, rows, values } in batch.columns {
+                    told.rows += batch.rows;
+                    let mut records = batch.records;
+                    for (column, Column { name, rows, values }) in batch.columns.into_iter().enumerate() {
+                        let mut ordinal = 0;
                         for index in (0..values.len()).filter(|index| values.is_valid(*index)) {
                             let row = rows.of(index).expect("every value has a row");
                             let value = match values.as_byte_view_opt::<BinaryViewType>() {
@@ -67,8 +97,17 @@ impl Told {
                                 None => values.as_fixed_size_binary().value(index),
                             };
                             told.cells.push((name.to_string(), row, value.to_vec()));
+                            if let Some(records) = &mut records {
+                                records.fill(column, ordinal, &Sha256::digest(value));
+                                ordinal += 1;
+                            }
                         }
                     }
+                    let Some(records) = records else { continue };
+                    let messages = records.messages();
+                    let messages = messages.as_binary::<i32>();
+                    let each = messages.iter().zip(batch.first_row..);
+                    told.records.extend(each.map(|(message, row)| (row, message.map(<[u8]>::to_vec))));
                 }
                 Step::Close { .. } | Step::Quiet | Step::NotYet => {}
                 Step::Done => return told,
