@@ -212,7 +212,8 @@ impl Groups {
         };
         let (decoder, next) = match decoder {
             Ok(mut decoder) => {
-                let next = decoder.next();
+                let next =
+                    decoder.next().and_then(|batch| batch.map(|b| part.table.shape.rows(b)).transpose());
                 (decoder, next)
             }
             Err(why) => return self.divide(part, false, &why, group, faults, out),

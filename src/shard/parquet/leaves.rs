@@ -15,6 +15,8 @@ pub struct Leaves {
     leaves: Vec<usize>,
     /// Which columns hold texts or bytes.
     content: Vec<bool>,
+    /// Which hold texts.
+    texts: Vec<bool>,
 }
 
 /// An element of the schema.
@@ -36,7 +38,8 @@ impl Leaves {
     /// The leaves of this schema, whose depth is bounded.
     pub fn new(schema: &SchemaDescriptor) -> Self {
         let content = schema.columns().iter().map(|column| is_content(column)).collect();
-        let mut leaves = Leaves { elements: Vec::new(), leaves: Vec::new(), content };
+        let texts = schema.columns().iter().map(|column| is_text(column)).collect();
+        let mut leaves = Leaves { elements: Vec::new(), leaves: Vec::new(), content, texts };
         leaves.add(0, &schema.root_schema_ptr());
         leaves
     }
@@ -44,6 +47,11 @@ impl Leaves {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.content.len()
+    }
+
+    /// Whether a column is said to hold texts.
+    pub fn is_text(&self, column: usize) -> bool {
+        self.texts.get(column).copied().unwrap_or(false)
     }
 
     /// The columns that hold texts or bytes, with those without which they would not be what they are: a map has keys
@@ -138,6 +146,12 @@ fn is_content(column: &ColumnDescriptor) -> bool {
     let number = matches!(column.converted_type(), ConvertedType::DECIMAL | ConvertedType::INTERVAL)
         || matches!(column.logical_type_ref(), Some(LogicalType::Decimal { .. } | LogicalType::Float16));
     matches!(column.physical_type(), Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY) && !number
+}
+
+fn is_text(column: &ColumnDescriptor) -> bool {
+    let text = matches!(column.converted_type(), ConvertedType::UTF8 | ConvertedType::JSON)
+        || matches!(column.logical_type_ref(), Some(LogicalType::String | LogicalType::Json));
+    text && column.physical_type() == Type::BYTE_ARRAY
 }
 
 /// Whether a group would be something else if some of its leaves were left out: a map, and a list in the old style, in

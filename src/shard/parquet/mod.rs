@@ -15,6 +15,7 @@ mod delta;
 mod faults;
 mod footer;
 mod groups;
+mod keys;
 mod layout;
 mod leaves;
 mod limits;

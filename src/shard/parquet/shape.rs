@@ -7,11 +7,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Fields, Schema};
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema};
-use parquet::errors::Result as ParquetResult;
+use parquet::errors::{ParquetError, Result as ParquetResult};
 
+use super::keys;
 use super::leaves::Leaves;
 
 /// Columns that are read together.
@@ -19,14 +21,18 @@ pub struct Shape {
     /// Their numbers in the file.
     pub columns: Vec<usize>,
     /// What a row of them is.
-    pub schema: Schema,
+    pub schema: SchemaRef,
     levels: FieldLevels,
 }
 
 impl Shape {
     /// All columns, of the types that they are said to be of.
     pub fn whole(leaves: &Leaves) -> Result<Shape, String> {
-        Shape::new(leaves, (0..leaves.count()).collect(), true)
+        let shape = Shape::new(leaves, (0..leaves.count()).collect(), true)?;
+        let mut column = 0..;
+        let mut text = || column.next().is_some_and(|column| leaves.is_text(column));
+        let fields = keys::typed_fields(shape.schema.fields(), &mut text);
+        Ok(Shape { schema: Arc::new(Schema::new(fields)), ..shape })
     }
 
     /// These columns, for the texts and bytes among them: where they cannot be what they are said to be, they are
@@ -42,7 +48,7 @@ impl Shape {
             // As views, long values stay where their page was decompressed to.
             let fields = viewed(plain.fields());
             let levels = parquet_to_arrow_field_levels(&of, ProjectionMask::all(), Some(&fields))?;
-            Ok((Schema::new(fields), levels))
+            Ok((Arc::new(Schema::new(fields)), levels))
         })?;
         let held: usize = schema.fields().iter().map(|field| count(field.data_type())).sum();
         match held == columns.len() {
@@ -50,6 +56,14 @@ impl Shape {
             // The crate leaves out what it cannot make anything of.
             false => Err("some of them have no place in a row".to_string()),
         }
+    }
+
+    /// The rows of a batch that a reader gave, in the schema.
+    pub fn rows(&self, batch: RecordBatch) -> Result<RecordBatch, String> {
+        if batch.schema_ref().fields() == self.schema.fields() {
+            return Ok(batch);
+        }
+        guarded(|| keys::typed_rows(&batch, &self.schema).map_err(ParquetError::from))
     }
 
     /// Whether any column, however deep, is an interval.

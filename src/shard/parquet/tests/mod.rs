@@ -13,14 +13,14 @@ mod sparse;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use arrow_array::{Array, cast::AsArray, types::BinaryViewType};
+use arrow_array::{Array, ArrayRef, cast::AsArray, types::BinaryViewType};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::digest::{Algorithm, DigestSet};
 use crate::finding::Code;
 use crate::plan::{Inside, ShardPlan};
-use crate::shard::{Column, ItemId, RegionClass, Step, open};
+use crate::shard::{Batch, Column, ItemId, RegionClass, Step, open};
 use crate::source::{Block, Got, MemorySource, Pool, Source, SourceError, Stamp};
 
 /// Everything but records.
@@ -85,34 +85,31 @@ impl Told {
                 Step::Data { bytes, .. } => assert!(bytes.len() <= 64 * 1024),
                 Step::Region { range, class, .. } => told.regions.push((range, class)),
                 Step::Fault(fault) => told.faults.push((fault.code, fault.detail)),
-                Step::Batch(batch) => {
-                    told.rows += batch.rows;
-                    let mut records = batch.records;
-                    for (column, Column { name, rows, values }) in batch.columns.into_iter().enumerate() {
-                        let mut ordinal = 0;
-                        for index in (0..values.len()).filter(|index| values.is_valid(*index)) {
-                            let row = rows.of(index).expect("every value has a row");
-                            let value = match values.as_byte_view_opt::<BinaryViewType>() {
-                                Some(views) => views.value(index),
-                                None => values.as_fixed_size_binary().value(index),
-                            };
-                            told.cells.push((name.to_string(), row, value.to_vec()));
-                            if let Some(records) = &mut records {
-                                records.fill(column, ordinal, &Sha256::digest(value));
-                                ordinal += 1;
-                            }
-                        }
-                    }
-                    let Some(records) = records else { continue };
-                    let messages = records.messages();
-                    let messages = messages.as_binary::<i32>();
-                    let each = messages.iter().zip(batch.first_row..);
-                    told.records.extend(each.map(|(message, row)| (row, message.map(<[u8]>::to_vec))));
-                }
+                Step::Batch(batch) => told.batch(*batch),
                 Step::Close { .. } | Step::Quiet | Step::NotYet => {}
                 Step::Done => return told,
             }
         }
+    }
+
+    fn batch(&mut self, batch: Batch) {
+        self.rows += batch.rows;
+        let mut records = batch.records;
+        for (column, Column { name, rows, values }) in batch.columns.into_iter().enumerate() {
+            let there = (0..values.len()).filter(|index| values.is_valid(*index));
+            for (ordinal, index) in there.enumerate() {
+                let row = rows.of(index).expect("every value has a row");
+                let value = bytes_at(&values, index);
+                self.cells.push((name.to_string(), row, value.to_vec()));
+                if let Some(records) = &mut records {
+                    records.fill(column, ordinal, &Sha256::digest(value));
+                }
+            }
+        }
+        let Some(records) = records else { return };
+        let messages = records.messages();
+        let each = messages.as_binary::<i32>().iter().zip(batch.first_row..);
+        self.records.extend(each.map(|(message, row)| (row, message.map(<[u8]>::to_vec))));
     }
 
     /// The cells column by column.
@@ -126,6 +123,24 @@ impl Told {
 
     fn classes(&self, wanted: RegionClass) -> Vec<Range<u64>> {
         self.regions.iter().filter(|(_, class)| *class == wanted).map(|(range, _)| range.clone()).collect()
+    }
+}
+
+/// The value at an index of any array that cells come in.
+fn bytes_at(values: &ArrayRef, index: usize) -> &[u8] {
+    use arrow_array::types::StringViewType;
+    if let Some(views) = values.as_byte_view_opt::<BinaryViewType>() {
+        views.value(index)
+    } else if let Some(views) = values.as_byte_view_opt::<StringViewType>() {
+        views.value(index).as_bytes()
+    } else if let Some(texts) = values.as_string_opt::<i32>() {
+        texts.value(index).as_bytes()
+    } else if let Some(texts) = values.as_string_opt::<i64>() {
+        texts.value(index).as_bytes()
+    } else if let Some(bytes) = values.as_binary_opt::<i32>() {
+        bytes.value(index)
+    } else {
+        values.as_fixed_size_binary().value(index)
     }
 }
 
