@@ -25,7 +25,7 @@ pub const BATCH_TARGET: u64 = 8 << 20;
 /// Batches of a row group that are decoded once more to find what can be read of one that cannot.
 pub const BATCHES_AGAIN: u64 = 1 << 16;
 /// Bytes of pages that one batch may decode to at all: a single row can be a list without end.
-pub const BATCH_BYTES: u64 = 512 << 20;
+pub const BATCH_BYTES: u64 = if cfg!(test) { 4 << 20 } else { 512 << 20 };
 /// Faults told of one file; the others are counted.
 pub const FAULTS: u64 = 100;
 

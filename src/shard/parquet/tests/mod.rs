@@ -7,6 +7,7 @@ mod checked;
 mod damage;
 mod lies;
 mod lockstep;
+mod odd;
 mod sound;
 mod sparse;
 
