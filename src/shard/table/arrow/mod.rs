@@ -79,9 +79,18 @@ impl ArrowRows {
             Batch { item, first_row, rows: count, lines: None, columns: Vec::new(), records: None };
         let table = Arc::clone(&self.table);
         let Some(reader) = Reader::of_rows(&table.root, rows, self.records) else {
-            self.lose(first_row, count, "they are not of the table's schema, or too many for one batch");
+            self.lose(
+                first_row,
+                count,
+                "they are not of the table's schema, or have too many entries for one batch",
+            );
             return batch;
         };
+        // Rows without a byte of their own cost nothing to declare.
+        if count > cells::most_values(&reader) {
+            self.lose(first_row, count, "they are too many for one batch");
+            return batch;
+        }
         let cells = Cells::of(&reader, first_row, count, table.leaves);
         for (name, found, row) in cells.outside {
             self.outside.entry(name).or_insert((0, row)).0 += found;

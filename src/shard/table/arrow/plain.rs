@@ -176,3 +176,92 @@ fn wide_decimal(mut unscaled: i256, scale: i8, to: &mut Encoder) {
     to.bignum(negative, &magnitude);
     to.integer(scale);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{
+        ArrayRef, Date32Array, Date64Array, Decimal32Array, Decimal64Array, Decimal128Array, Decimal256Array,
+        DurationSecondArray, Float16Array, Float32Array, Int8Array, IntervalDayTimeArray,
+        IntervalMonthDayNanoArray, IntervalYearMonthArray, Time32SecondArray, Time64MicrosecondArray,
+        TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+    };
+    use arrow_buffer::{IntervalDayTime, IntervalMonthDayNano};
+
+    use super::*;
+
+    fn written(array: ArrayRef) -> Vec<String> {
+        let write = of(&array).expect("it has an encoding");
+        let each = (0..array.len()).map(|index| {
+            let mut encoder = Encoder::default();
+            write(index, &mut encoder);
+            hex::encode(encoder.into_bytes())
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn numbers_are_written_by_value() {
+        let half = <Float16Type as ArrowPrimitiveType>::Native::default();
+        assert_eq!(written(Arc::new(Float16Array::from(vec![half]))), ["f90000"]);
+        assert_eq!(
+            written(Arc::new(Float32Array::from(vec![1.0, 0.1, -0.0]))),
+            ["f93c00", "fa3dcccccd", "f98000"]
+        );
+        assert_eq!(written(Arc::new(Int8Array::from(vec![-1, 1]))), ["20", "01"]);
+        assert_eq!(written(Arc::new(UInt64Array::from(vec![u64::MAX]))), ["1bffffffffffffffff"]);
+    }
+
+    /// Tag 80002 is `da00013882`, and so on.
+    #[test]
+    fn times_are_nanoseconds_and_days() {
+        let second = "da000138821a3b9aca00";
+        assert_eq!(written(Arc::new(TimestampSecondArray::from(vec![1]).with_timezone("+02:00"))), [second]);
+        assert_eq!(written(Arc::new(TimestampMillisecondArray::from(vec![1000]))), [second]);
+        assert_eq!(
+            written(Arc::new(TimestampNanosecondArray::from(vec![1_000_000_000, -1]))),
+            [second, "da0001388220"]
+        );
+        // 2⁶³ seconds: beyond 64 bits of nanoseconds.
+        let far = written(Arc::new(TimestampSecondArray::from(vec![i64::MAX])));
+        assert_eq!(far, ["da00013882c24c1dcd64ffffffffffc4653600"]);
+        assert_eq!(written(Arc::new(Date32Array::from(vec![-1, 1]))), ["da0001388320", "da0001388301"]);
+        let days = written(Arc::new(Date64Array::from(vec![86_400_000, -86_400_000, 86_400_001, 1])));
+        assert_eq!(
+            days,
+            ["da0001388301", "da0001388320", "da000138821b00004e94915e4240", "da000138821a000f4240"]
+        );
+        assert_eq!(written(Arc::new(Time32SecondArray::from(vec![1]))), ["da000138851a3b9aca00"]);
+        assert_eq!(written(Arc::new(Time64MicrosecondArray::from(vec![1]))), ["da000138851903e8"]);
+        assert_eq!(written(Arc::new(DurationSecondArray::from(vec![-1]))), ["da000138863a3b9ac9ff"]);
+    }
+
+    #[test]
+    fn intervals_are_months_days_and_nanoseconds() {
+        assert_eq!(written(Arc::new(IntervalYearMonthArray::from(vec![13]))), ["da00013887830d0000"]);
+        let days = IntervalDayTimeArray::from(vec![IntervalDayTime::new(2, -1)]);
+        assert_eq!(written(Arc::new(days)), ["da000138878300023a000f423f"]);
+        let all = IntervalMonthDayNanoArray::from(vec![IntervalMonthDayNano::new(1, 2, 3)]);
+        assert_eq!(written(Arc::new(all)), ["da0001388783010203"]);
+    }
+
+    #[test]
+    fn a_decimal_has_one_form() {
+        let hundred_and_a_half = "da00013884821903ed01";
+        let small = Decimal32Array::from(vec![10_050, 0, -1, 10_000]).with_precision_and_scale(9, 2).unwrap();
+        let expected = [hundred_and_a_half, "da00013884820000", "da00013884822002", "da00013884820121"];
+        assert_eq!(written(Arc::new(small)), expected);
+        let more = Decimal64Array::from(vec![1_005_000]).with_precision_and_scale(18, 4).unwrap();
+        assert_eq!(written(Arc::new(more)), [hundred_and_a_half]);
+        let rough = Decimal128Array::from(vec![5, 0]).with_precision_and_scale(38, -2).unwrap();
+        assert_eq!(written(Arc::new(rough)), ["da00013884820521", "da00013884820000"]);
+        let power = i256::from_i128(10).wrapping_pow(70);
+        let wide = vec![i256::from_i128(1_005_000), i256::ZERO, power, power.wrapping_neg(), i256::MIN];
+        let wide = Decimal256Array::from(wide).with_precision_and_scale(76, 4).unwrap();
+        let least = format!("da0001388482c358207f{}04", "ff".repeat(31));
+        let expected =
+            [hundred_and_a_half, "da00013884820000", "da0001388482013841", "da0001388482203841", &least];
+        assert_eq!(written(Arc::new(wide)), expected);
+    }
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod random;
+mod values;
 
 use std::sync::Arc;
 
@@ -9,15 +10,16 @@ use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, Int64Array, ListViewArray, RecordBatch, StringArray, StructArray,
-    UnionArray,
+    Array, ArrayRef, BinaryArray, Int64Array, ListViewArray, NullArray, RecordBatch, StringArray,
+    StructArray, UnionArray,
 };
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema, UnionFields};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use self::random::{Cell, Random, bytes_of};
+use self::random::Random;
+use self::values::{Cell, bytes_of};
 use super::*;
 use crate::digest::DigestSet;
 use crate::digest::rec1::{DOMAIN, Encoder};
@@ -29,8 +31,11 @@ fn steps(records: bool) -> Steps {
     Steps::new(&ShardPlan { inside: Inside::Open, samples, records, ..ShardPlan::default() })
 }
 
+/// For each row what is hashed, if it has an identity.
+type Messages = Vec<Option<Vec<u8>>>;
+
 /// Everything that comes of one batch whose first row is row 10: cells, messages, and what is told.
-fn read(rows: &RecordBatch, records: bool) -> (Vec<Cell>, Option<Vec<Option<Vec<u8>>>>, Vec<String>) {
+fn read(rows: &RecordBatch, records: bool) -> (Vec<Cell>, Option<Messages>, Vec<String>) {
     let mut out = steps(records);
     let mut table = ArrowRows::new(&rows.schema(), ItemId::FILE, &mut out);
     let batch = table.batch(ItemId::FILE, 10, rows);
@@ -205,4 +210,25 @@ fn a_type_without_end_is_told() {
     assert_eq!((cells.len(), messages), (0, None));
     assert_eq!(told.len(), 2);
     assert!(told[0].starts_with("unreadable: column `d.list.item"), "{told:?}");
+}
+
+#[test]
+fn rows_that_do_not_fit_are_told_and_end_nothing() {
+    let of_texts = table(vec![("c", Arc::new(StringArray::from(vec!["a"])))]);
+    let of_numbers = table(vec![("c", Arc::new(Int64Array::from(vec![1])))]);
+    let of_nothing = table(vec![("c", Arc::new(NullArray::new(1 << 40)))]);
+    for (schema, rows, told) in [
+        (&of_texts, &of_numbers, "unreadable: 1 rows, the first is row 5, were not looked at"),
+        (&of_nothing, &of_nothing, "unreadable: 1099511627776 rows, the first is row 5, were not looked at"),
+    ] {
+        let mut out = steps(true);
+        let mut table = ArrowRows::new(&schema.schema(), ItemId::FILE, &mut out);
+        let batch = table.batch(ItemId::FILE, 5, rows);
+        assert!(batch.records.is_none() && batch.columns.is_empty());
+        assert!(table.batch(ItemId::FILE, 6, &schema.slice(0, 1)).records.is_some());
+        table.conclude(ItemId::FILE, &mut out);
+        let Some(Step::Fault(fault)) = out.pop() else { panic!("that is told") };
+        assert!(format!("{}: {}", fault.code.name(), fault.detail).starts_with(told), "{}", fault.detail);
+        assert!(out.pop().is_none());
+    }
 }
