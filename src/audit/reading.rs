@@ -1,6 +1,8 @@
 //! Reading: workers take files from the plan, and what they observe is looked up and kept.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
+use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,12 +10,14 @@ use std::sync::{Arc, Mutex};
 
 use super::findings::Findings;
 use super::lists::{Lists, Seen};
+use super::parts::{PartKeeper, Parts};
 use super::planning::{Common, Work};
 use super::progress::Progress;
 use crate::check::{FindingSink, item_key};
 use crate::digest::LoopHasher;
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
+use crate::index::observations::PartEntry;
 use crate::index::spool::{Iter, Scratch, Sorted, Spool};
 use crate::locator::{ItemPath, Locator, place_key};
 use crate::observation::{Kind, Observation, State};
@@ -27,6 +31,8 @@ pub struct Reading {
     pub observations: Vec<Spool<Observation>>,
     /// Findings, one collection per worker.
     pub findings: Vec<Findings>,
+    /// Parts of an index that were written, in the order of the paths in them.
+    pub parts: Vec<PartEntry>,
     /// Counts over all workers.
     pub tally: Tally,
 }
@@ -58,6 +64,7 @@ pub fn read(
     work_list: &Sorted<Work>,
     common: &Common,
     lists: &Arc<Lists>,
+    parts: Option<&Parts>,
     threads: usize,
     scratch: &Scratch,
     new_findings: &(dyn Fn() -> Findings + Sync),
@@ -66,7 +73,7 @@ pub fn read(
 ) -> Result<Reading> {
     let queue = Queue {
         roots: roots.iter().map(|root| (root.clone(), root.is_dir())).collect(),
-        work: Mutex::new(work_list.iter()),
+        work: Mutex::new(work_list.iter().peekable()),
         common: *common,
         skipped: Mutex::new(Spool::new(scratch)),
         skipped_items: AtomicU64::new(0),
@@ -81,26 +88,44 @@ pub fn read(
             observations: Spool::new(scratch),
             findings: new_findings(),
             lists,
+            part: None,
+            parts: Vec::new(),
             tally: Tally::default(),
             progress,
             stop,
         };
         let mut hasher = LoopHasher::new();
-        let result = work(&queue, &mut hasher, &mut keeper);
+        let mut read = || -> Result<()> {
+            while let Some(split) = queue.next_split()? {
+                keeper.part = parts.map(|parts| parts.begin(split.number)).transpose()?;
+                work(&split, &mut hasher, &mut keeper)?;
+                if let Some(part) = keeper.part.take() {
+                    keeper.parts.extend(part.finish()?);
+                }
+            }
+            Ok(())
+        };
+        let result = read();
         if result.is_err() {
             // The others need not go on with what can no longer be reported.
             stop.store(true, Ordering::Relaxed);
         }
         result.map(|()| keeper)
     });
-    let mut reading = Reading { observations: Vec::new(), findings: Vec::new(), tally: Tally::default() };
+    let mut reading = Reading {
+        observations: Vec::new(),
+        findings: Vec::new(),
+        parts: Vec::new(),
+        tally: Tally::default(),
+    };
     let mut error = None;
     for outcome in outcomes {
         match outcome {
             Ok(keeper) => {
-                let Keeper { observations, findings, tally, .. } = keeper;
+                let Keeper { observations, findings, parts, tally, .. } = keeper;
                 reading.observations.push(observations);
                 reading.findings.push(findings);
+                reading.parts.extend(parts);
                 reading.tally.add(&tally);
             }
             Err(cause) => error = Some(cause),
@@ -109,6 +134,7 @@ pub fn read(
     if let Some(error) = error {
         return Err(error);
     }
+    reading.parts.sort_by(|a, b| a.name.cmp(&b.name));
     reading.tally.items += queue.skipped_items.load(Ordering::Relaxed);
     let skipped = queue.skipped.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     reading.observations.push(skipped);
@@ -129,7 +155,7 @@ impl Tally {
 /// The files still to be read.
 struct Queue<'a> {
     roots: Vec<(PathBuf, bool)>,
-    work: Mutex<Iter<'a, Work>>,
+    work: Mutex<Peekable<Iter<'a, Work>>>,
     common: Common,
     /// Files of which nothing is asked.
     skipped: Mutex<Spool<Observation>>,
@@ -138,21 +164,28 @@ struct Queue<'a> {
     stop: &'a AtomicBool,
 }
 
-impl Jobs for Queue<'_> {
+/// The files of one split.
+struct Split<'q, 'a> {
+    queue: &'q Queue<'a>,
+    number: u64,
+    files: Mutex<VecDeque<Work>>,
+}
+
+impl Jobs for Split<'_, '_> {
     fn next(&self) -> Result<Option<Job>> {
+        let queue = self.queue;
         loop {
-            if self.stop.load(Ordering::Relaxed) {
+            if queue.stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            let next = self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
-            let Some(record) = next else { return Ok(None) };
-            let (_, file) = record?;
-            let Some(plan) = file.plan(&self.common) else {
-                self.skip(&file)?;
+            let next = self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front();
+            let Some(file) = next else { return Ok(None) };
+            let Some(plan) = file.plan(&queue.common) else {
+                queue.skip(&file)?;
                 continue;
             };
-            self.progress.begin(&file.path);
-            let (root, is_folder) = &self.roots[usize::from(file.root)];
+            queue.progress.begin(&file.path);
+            let (root, is_folder) = &queue.roots[usize::from(file.root)];
             let path = if *is_folder { root.join(OsStr::from_bytes(&file.path)) } else { root.clone() };
             let source = FileSource::open(&path, file.through_link).map(|s| Arc::new(s) as Arc<dyn Source>);
             let exempt = file.is_exempt();
@@ -165,6 +198,23 @@ impl Jobs for Queue<'_> {
                 source,
             }));
         }
+    }
+}
+
+impl<'a> Queue<'a> {
+    /// The next split; `None` when there is no more, or the run was stopped.
+    fn next_split(&self) -> Result<Option<Split<'_, 'a>>> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let mut work = self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(first) = work.next().transpose()? else { return Ok(None) };
+        let number = first.1.split;
+        let mut files = VecDeque::from([first.1]);
+        while let Some(next) = work.next_if(|r| r.as_ref().map_or(true, |(_, work)| work.split == number)) {
+            files.push_back(next?.1);
+        }
+        Ok(Some(Split { queue: self, number, files: Mutex::new(files) }))
     }
 }
 
@@ -186,6 +236,9 @@ struct Keeper<'a> {
     observations: Spool<Observation>,
     findings: Findings,
     lists: &'a Lists,
+    /// The part of an index that is being written.
+    part: Option<PartKeeper>,
+    parts: Vec<PartEntry>,
     tally: Tally,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
@@ -193,6 +246,12 @@ struct Keeper<'a> {
 
 impl Observer for Keeper<'_> {
     fn observation(&mut self, mut seen: Observation) -> Result<()> {
+        if let Some(part) = &mut self.part {
+            part.observation(&seen)?;
+        }
+        if seen.derived {
+            return Ok(());
+        }
         if !self.lists.is_empty() && !seen.digests.is_empty() {
             self.tally.looked_up += 1;
             seen.known_bad = self.look_up(&seen)?;

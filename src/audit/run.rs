@@ -107,6 +107,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &plan.work,
         &common,
         &lists,
+        None,
         options.threads.max(1),
         &scratch,
         &new_findings,
@@ -173,11 +174,11 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
 }
 
 /// A run that was asked to stop ends between two stages, without a report.
-fn go_on(stop: &AtomicBool) -> Result<()> {
+pub(super) fn go_on(stop: &AtomicBool) -> Result<()> {
     if stop.load(Ordering::Relaxed) { Err(Error::Interrupted { signal: "a signal" }) } else { Ok(()) }
 }
 
-fn check_options(options: &AuditOptions) -> Result<()> {
+pub(super) fn check_options(options: &AuditOptions) -> Result<()> {
     if options.roots.is_empty() {
         return Err(Error::Usage("no dataset was named".into()));
     }
@@ -209,7 +210,7 @@ fn check_options(options: &AuditOptions) -> Result<()> {
     Ok(())
 }
 
-fn scratch(options: &AuditOptions) -> Result<Scratch> {
+pub(super) fn scratch(options: &AuditOptions) -> Result<Scratch> {
     let folder = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
     for root in &options.roots {
         let real = |path: &PathBuf| std::fs::canonicalize(path).ok();
@@ -262,14 +263,19 @@ fn nothing_usable(reports: &[SourceReport]) -> Error {
     Error::NothingToCheckAgainst { sought, advice: "Name a manifest with --manifest FILE.".into() }
 }
 
-fn names(options: &AuditOptions, planned: &[manifests::Planned], lists: &Lists) -> Names {
-    let roots = match options.roots.as_slice() {
-        [_] => Vec::new(),
-        several => several.iter().map(|r| r.as_os_str().as_bytes().to_vec()).collect(),
-    };
+pub(super) fn names(options: &AuditOptions, planned: &[manifests::Planned], lists: &Lists) -> Names {
+    let roots = roots_as_typed(options).into_iter().map(String::into_bytes).collect();
     let sources =
         planned.iter().map(|p| p.name.clone()).chain(lists.reports.iter().map(|r| r.path.clone())).collect();
     Names { roots, sources }
+}
+
+/// What roots are called in reports and indexes; none where there is only one.
+pub(super) fn roots_as_typed(options: &AuditOptions) -> Vec<String> {
+    match options.roots.as_slice() {
+        [_] => Vec::new(),
+        several => several.iter().map(|root| Escaped(root.as_os_str().as_bytes()).to_string()).collect(),
+    }
 }
 
 /// Names and sizes tell the worst within seconds; hashing may take hours.
@@ -294,7 +300,7 @@ fn tell_early(plan: &planning::Plan, progress: &dyn Progress) {
     }
 }
 
-fn coverage_scope(options: &AuditOptions, unknown: bool) -> &'static str {
+pub(super) fn coverage_scope(options: &AuditOptions, unknown: bool) -> &'static str {
     if options.subset {
         "subset"
     } else if options.include.is_some() || options.exclude.is_some() {
@@ -334,12 +340,13 @@ fn conclude(
 }
 
 /// What changes the answer, as it is told in the report.
-fn options_of(options: &AuditOptions) -> BTreeMap<&'static str, String> {
+pub(super) fn options_of(options: &AuditOptions) -> BTreeMap<&'static str, String> {
     let mut all = BTreeMap::new();
     let mode = match options.mode {
         Mode::Audit => "audit",
         Mode::Verify => "verify",
         Mode::Flag => "flag",
+        Mode::Index => "index",
     };
     all.insert("command", mode.to_string());
     let samples = match options.samples {

@@ -3,6 +3,7 @@
 mod entries;
 mod hash_lists;
 mod lookup;
+pub mod observations;
 pub mod spool;
 
 pub use hash_lists::{HashListIndex, HashListIndexBuilder, Hit, ListLoader, Loaded, Rejection};

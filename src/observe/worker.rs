@@ -12,6 +12,7 @@ use arrow_array::{Array, ArrayRef};
 use bytes::Bytes;
 
 use super::rows::{InFlight, Offered};
+use super::webdataset::{self, Samples};
 use crate::digest::{Algorithm, Completed, DigestSet, Digests, Hasher, MsgId, Offer};
 use crate::error::Result;
 use crate::finding::Code;
@@ -21,6 +22,9 @@ use crate::observation::{End, Kind, Observation, PointerSeen, RegionClass, State
 use crate::plan::{Inside, ShardPlan};
 use crate::shard::{self, Batch, Cursor, Fault, ItemId, Step};
 use crate::source::{Pool, Source, Stamp};
+
+/// The number of the first derived row of a file: after all items that are there.
+const DERIVED: u64 = 1 << 62;
 
 /// A file to be read.
 pub struct Job {
@@ -185,6 +189,8 @@ struct Active {
     next_row: u64,
     /// The cursor has said `Done`.
     done: bool,
+    /// The samples that its members are, where records are asked for.
+    samples: Samples,
     /// What the file decompresses to, once that has been read.
     stream: Option<(Digests, u64)>,
     /// The file's own observation, held until the file's stamp was looked at again.
@@ -226,6 +232,7 @@ impl Worker<'_> {
                     batches_out: 0,
                     next_row: 0,
                     done: false,
+                    samples: Samples::default(),
                     stream: None,
                     whole: None,
                 }))
@@ -475,6 +482,9 @@ impl Worker<'_> {
             observation.state = State::NotAsked;
             observation.length = len.unwrap_or(0);
         }
+        if kind == Kind::Member && !hidden && file.plan.records {
+            file.samples.begin(item.0, &observation.locator.member[0]);
+        }
         let entry = Item { observation, parent, message, closed: false, hashed, head: Vec::new() };
         file.items.insert(item, entry);
         let named = match kind {
@@ -577,7 +587,25 @@ impl Worker<'_> {
         if observation.kind == Kind::Stream && observation.opened && observation.state == State::Read {
             file.stream = Some((observation.digests.clone(), observation.length));
         }
-        self.observer.observation(observation)
+        if observation.kind == Kind::Member {
+            file.samples.measured(item.0, &observation);
+        }
+        self.observer.observation(observation)?;
+        self.tell_samples(file, false)
+    }
+
+    /// Tells of samples of which all members were measured.
+    fn tell_samples(&mut self, file: &mut Active, ended: bool) -> Result<()> {
+        while let Some((ordinal, key, sample)) = file.samples.next(ended) {
+            let mut locator = Locator::file(Some(file.root), file.path.clone());
+            locator.member = vec![key];
+            locator.row = Some(ordinal);
+            if let Some(mut row) = webdataset::row(locator, DERIVED + ordinal, &sample) {
+                row.exempt = file.exempt;
+                self.observer.observation(row)?;
+            }
+        }
+        Ok(())
     }
 
     fn fault(&mut self, file: &mut Active, fault: Fault) -> Result<()> {
@@ -615,7 +643,8 @@ impl Worker<'_> {
     }
 
     /// The file was read: was it the same file all the time?
-    fn conclude(&mut self, file: Active) -> Result<()> {
+    fn conclude(&mut self, mut file: Active) -> Result<()> {
+        self.tell_samples(&mut file, true)?;
         let Some(mut whole) = file.whole else { return Ok(()) };
         let now = file.source.stamp();
         let changed = match &now {
@@ -636,6 +665,7 @@ impl Worker<'_> {
             // Its digests stay: what was read is still looked up in hash lists, though no claim is settled by it.
             whole.inside_incomplete = true;
         }
+        whole.stamp = Some(file.stamp);
         self.observer.observation(whole)
     }
 }
