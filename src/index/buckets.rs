@@ -14,7 +14,8 @@ use super::spool::Scratch;
 use crate::error::{Error, Result};
 
 /// Bits of a digest's mix that choose its bucket; a bucket that is too large is parted again by the next ones.
-const BITS: u32 = 10;
+/// More of them cost more to fill, for each is another page to be found, than they spare when they are joined.
+const BITS: u32 = 8;
 
 /// Buckets of a side.
 const BUCKETS: usize = 1 << BITS;
@@ -34,9 +35,11 @@ pub struct Side {
     budget: usize,
     /// Blocks grow up to this with their bucket.
     block: usize,
+    /// The block that each bucket fills: few and small, since every push needs a random one of them.
+    open: Vec<Block>,
     buckets: Vec<Bucket>,
     /// Largest blocks that were written out and wait to be filled again.
-    spare: Vec<Vec<u8>>,
+    spare: Vec<Box<[u8]>>,
     held: usize,
     file: Option<Arc<File>>,
     file_bytes: u64,
@@ -62,6 +65,7 @@ impl Side {
             scratch: scratch.clone(),
             budget,
             block: (budget / (8 * BUCKETS)).clamp(LEAST_BLOCK, MOST_BLOCK),
+            open: (0..BUCKETS).map(|_| Block::default()).collect(),
             buckets: (0..BUCKETS).map(|_| Bucket::default()).collect(),
             spare: Vec::new(),
             held: 0,
@@ -82,13 +86,10 @@ impl Side {
     pub fn push(&mut self, digest: &[u8], size: Option<u64>, handle: u128) -> Result<()> {
         assert_eq!(digest.len(), self.width, "a side holds digests of one width");
         let at = (mix(digest) << (BITS * self.level) >> (64 - BITS)) as usize;
-        if self.buckets[at].open.room() < self.width + SLACK {
+        if self.open[at].room() < self.width + SLACK {
             self.open_block(at)?;
         }
-        let bucket = &mut self.buckets[at];
-        let Block { bytes, used } = &mut bucket.open;
-        *used += digest_records::write(&mut bytes[*used..], digest, size, handle);
-        bucket.records += 1;
+        self.open[at].push(digest, size, handle);
         self.len += 1;
         Ok(())
     }
@@ -101,16 +102,17 @@ impl Side {
             size = self.block_for(at);
         }
         let spare = if size == self.block { self.spare.pop() } else { None };
-        let bytes = spare.unwrap_or_else(|| vec![0; size]);
+        let bytes = spare.unwrap_or_else(|| vec![0; size].into_boxed_slice());
         self.held += size;
-        let full = std::mem::replace(&mut self.buckets[at].open, Block { bytes, used: 0 });
+        let full = std::mem::replace(&mut self.open[at], Block { bytes, used: 0, records: 0 });
         self.buckets[at].keep(full);
         Ok(())
     }
 
     fn block_for(&self, at: usize) -> usize {
         let bucket = &self.buckets[at];
-        if !bucket.extents.is_empty() { self.block } else { bucket.bytes().max(LEAST_BLOCK).min(self.block) }
+        let grown = bucket.bytes().saturating_add(self.open[at].bytes.len());
+        if bucket.extents.is_empty() { grown.clamp(LEAST_BLOCK, self.block) } else { self.block }
     }
 
     /// Takes all records of another side, as one worker's are added to the others'. Its budget comes with them.
@@ -126,8 +128,14 @@ impl Side {
             (other.width, other.level),
             "sides of one kind are put together"
         );
-        for (into, from) in self.buckets.iter_mut().zip(&mut other.buckets) {
-            into.absorb(std::mem::take(from));
+        for (at, from) in other.buckets.into_iter().enumerate() {
+            // The emptier block is filled on.
+            let mut full = std::mem::take(&mut other.open[at]);
+            if full.room() > self.open[at].room() {
+                std::mem::swap(&mut full, &mut self.open[at]);
+            }
+            self.buckets[at].absorb(from);
+            self.buckets[at].keep(full);
         }
         self.len += other.len;
         self.held += other.held;
@@ -159,30 +167,37 @@ impl Side {
     }
 
     /// The buckets, in the same order for every side of one level.
-    pub(super) fn into_buckets(self) -> Vec<Bucket> {
+    pub(super) fn into_buckets(mut self) -> Vec<Bucket> {
+        self.close_blocks();
         self.buckets
+    }
+
+    fn close_blocks(&mut self) {
+        for (bucket, open) in self.buckets.iter_mut().zip(&mut self.open) {
+            bucket.keep(std::mem::take(open));
+        }
     }
 
     /// Writes everything that is held.
     pub(super) fn spill(&mut self) -> Result<()> {
-        let bytes: u64 = self.buckets.iter().flat_map(Bucket::blocks).map(|block| block.used as u64).sum();
+        self.close_blocks();
+        let bytes: u64 = self.buckets.iter().map(Bucket::held).sum();
         self.scratch.room_for(bytes)?;
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None => Arc::clone(self.file.insert(Arc::new(self.scratch.create()?))),
         };
-        let parts = self.buckets.iter().flat_map(Bucket::blocks).map(|block| &block.bytes[..block.used]);
+        let parts = self.buckets.iter().flat_map(|bucket| &bucket.full).map(Block::filled);
         append(&file, parts).map_err(|cause| self.scratch.failed("write a scratch file in", cause))?;
         self.scratch.wrote(bytes);
         let mut at = self.file_bytes;
         for bucket in &mut self.buckets {
-            let bytes = bucket.blocks().map(|block| block.used as u64).sum();
+            let bytes = bucket.held();
             if bytes > 0 {
                 bucket.extents.push(Extent { file: Arc::clone(&file), at, bytes });
                 at += bytes;
             }
-            let blocks = bucket.full.drain(..).chain(std::iter::once(std::mem::take(&mut bucket.open)));
-            let largest = blocks.filter(|block| block.bytes.len() == self.block);
+            let largest = bucket.full.drain(..).filter(|block| block.bytes.len() == self.block);
             self.spare.extend(largest.map(|block| block.bytes));
         }
         self.file_bytes = at;
@@ -214,7 +229,6 @@ fn append<'a>(mut file: &File, parts: impl Iterator<Item = &'a [u8]>) -> io::Res
 /// Records that share the bits of their level.
 #[derive(Debug, Default)]
 pub(super) struct Bucket {
-    open: Block,
     records: u64,
     full: Vec<Block>,
     extents: Vec<Extent>,
@@ -222,13 +236,26 @@ pub(super) struct Bucket {
 
 #[derive(Debug, Default)]
 struct Block {
-    bytes: Vec<u8>,
-    used: usize,
+    bytes: Box<[u8]>,
+    used: u32,
+    records: u32,
 }
 
 impl Block {
     fn room(&self) -> usize {
-        self.bytes.len() - self.used
+        self.bytes.len() - self.used as usize
+    }
+
+    #[inline]
+    fn push(&mut self, digest: &[u8], size: Option<u64>, handle: u128) {
+        let into = &mut self.bytes[self.used as usize..];
+        // Records are shorter than a block, and a block than 64 KiB.
+        self.used += digest_records::write(into, digest, size, handle) as u32;
+        self.records += 1;
+    }
+
+    fn filled(&self) -> &[u8] {
+        &self.bytes[..self.used as usize]
     }
 }
 
@@ -247,17 +274,18 @@ impl Bucket {
 
     /// Bytes of all records, held or not.
     pub(super) fn bytes(&self) -> usize {
-        let held: usize = self.blocks().map(|block| block.used).sum();
         let spilled: u64 = self.extents.iter().map(|extent| extent.bytes).sum();
-        held.saturating_add(usize::try_from(spilled).unwrap_or(usize::MAX))
+        usize::try_from(self.held() + spilled).unwrap_or(usize::MAX)
     }
 
-    fn blocks(&self) -> impl Iterator<Item = &Block> {
-        self.full.iter().chain(std::iter::once(&self.open))
+    /// Bytes of records that are in memory.
+    fn held(&self) -> u64 {
+        self.full.iter().map(|block| u64::from(block.used)).sum()
     }
 
     fn keep(&mut self, block: Block) {
         if block.used > 0 {
+            self.records += u64::from(block.records);
             self.full.push(block);
         }
     }
@@ -266,11 +294,6 @@ impl Bucket {
         self.records += other.records;
         self.full.append(&mut other.full);
         self.extents.append(&mut other.extents);
-        // The emptier block is filled on.
-        if other.open.room() > self.open.room() {
-            std::mem::swap(&mut self.open, &mut other.open);
-        }
-        self.keep(other.open);
     }
 
     /// Moves all records into one buffer and says how many bytes of it are theirs; the rest of it is slack.
@@ -281,9 +304,10 @@ impl Bucket {
             into.resize(needed, 0);
         }
         let mut at = 0;
-        for block in self.full.into_iter().chain(std::iter::once(self.open)) {
-            into[at..at + block.used].copy_from_slice(&block.bytes[..block.used]);
-            at += block.used;
+        for block in self.full {
+            let filled = block.filled();
+            into[at..at + filled.len()].copy_from_slice(filled);
+            at += filled.len();
         }
         for extent in self.extents {
             let end = at + extent.bytes as usize;
@@ -302,8 +326,8 @@ impl Bucket {
     ) -> Result<()> {
         /// Read at once.
         const PIECE: usize = 256 * 1024;
-        for block in self.full.into_iter().chain(std::iter::once(self.open)) {
-            records(&block.bytes, block.used, width, |_, record| visit(record))?;
+        for block in self.full {
+            records(&block.bytes, block.used as usize, width, |_, record| visit(record))?;
         }
         let mut piece = Vec::new();
         for extent in self.extents {

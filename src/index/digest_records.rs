@@ -22,17 +22,37 @@ const HANDLES: u8 = 17;
 const SIZES: u8 = 10;
 
 /// Writes a record to the beginning of `into`, which is at least [`SLACK`] longer than the digest; returns its length.
+#[inline]
 pub(super) fn write(into: &mut [u8], digest: &[u8], size: Option<u64>, handle: u128) -> usize {
     let size_len = size.map_or(0, |size| 8 - size.leading_zeros() as usize / 8);
     let handle_len = 16 - handle.leading_zeros() as usize / 8;
     // At most 9 × 17 + 16.
     let lengths = size.map_or(0, |_| 1 + size_len) * usize::from(HANDLES) + handle_len;
     let (stored, rest) = into.split_at_mut(digest.len());
-    stored.copy_from_slice(digest);
+    copy(stored, digest);
     rest[0] = lengths as u8;
     rest[1..9].copy_from_slice(&size.unwrap_or(0).to_le_bytes());
     rest[1 + size_len..17 + size_len].copy_from_slice(&handle.to_le_bytes());
     digest.len() + 1 + size_len + handle_len
+}
+
+/// Copies a digest; of known lengths without a call.
+#[inline]
+fn copy(into: &mut [u8], digest: &[u8]) {
+    fn known<const N: usize>(into: &mut [u8], digest: &[u8]) -> Option<()> {
+        *into.first_chunk_mut::<N>()? = *digest.first_chunk::<N>()?;
+        Some(())
+    }
+    let copied = match digest.len() {
+        16 => known::<16>(into, digest),
+        20 => known::<20>(into, digest),
+        32 => known::<32>(into, digest),
+        64 => known::<64>(into, digest),
+        _ => None,
+    };
+    if copied.is_none() {
+        into.copy_from_slice(digest);
+    }
 }
 
 /// The record at the beginning of `bytes` and its length. `None` where the bytes are no record, or are not [`SLACK`]

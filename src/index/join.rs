@@ -4,7 +4,7 @@
 //! A claim with a size pairs only with an item of that size, and is served before those without. What comes out depends
 //! on neither the order of insertion, nor the memory, nor the threads; only the order of the batches does.
 //!
-//! A bucket is loaded whole, its records are sorted by 64 mixed bits of their digests, and equal neighbours are
+//! A bucket is loaded whole, its records are sorted by 32 mixed bits of their digests, and equal neighbours are
 //! compared in full. One too large for its share of memory is parted by further bits; one that stays too large, since it
 //! is one digest many times, is sorted through scratch files (`merge_join.rs`).
 
@@ -151,12 +151,12 @@ impl<'a> Events<'a> {
     }
 }
 
-/// Levels of buckets: a million of them at the second. What is too large then is sorted.
-const LEVELS: u32 = 2;
+/// Levels of buckets: sixteen million of them at the third. What is too large then is sorted.
+const LEVELS: u32 = 3;
 
 /// Memory that joining takes for each record of a bucket beside the record: its key, and at worst its place among all
 /// records of one digest.
-const BESIDE: usize = size_of::<u128>() + size_of::<Member>() + size_of::<u128>();
+const BESIDE: usize = size_of::<u64>() + size_of::<Member>() + size_of::<u128>();
 
 /// What a thread needs to know to join buckets of one level.
 #[derive(Clone, Copy)]
@@ -172,7 +172,7 @@ struct Worker<'a> {
 struct Room {
     claims: Vec<u8>,
     seen: Vec<u8>,
-    keys: Vec<u128>,
+    keys: Vec<u64>,
     claimed: Vec<Member>,
     observed: Vec<Member>,
     rest: Vec<u128>,
@@ -232,13 +232,13 @@ impl Worker<'_> {
             let used = bucket.load(self.scratch, into)?;
             let keys = &mut room.keys;
             records(into, used, self.width, |at, record| {
-                keys.push(u128::from(mix(record.digest)) << 64 | side | at as u128);
+                keys.push(mix(record.digest) << 32 | side | at as u64);
                 Ok(())
             })?;
         }
         room.keys.sort_unstable();
         let loaded = Loaded { claims: &room.claims, seen: &room.seen, width: self.width };
-        for run in room.keys.chunk_by_mut(|a, b| *a >> 64 == *b >> 64) {
+        for run in room.keys.chunk_by_mut(|a, b| *a >> 32 == *b >> 32) {
             match *run {
                 [key] if key & SEEN == 0 => events.claim_left(loaded.record(key)?.handle)?,
                 [key] => events.seen_left(loaded.record(key)?.handle)?,
@@ -253,7 +253,7 @@ impl Worker<'_> {
                     }
                 }
                 _ => {
-                    // Their mixes are equal, and so are their digests, unless somebody has taken pains.
+                    // Equal mixes are equal digests nearly always.
                     let digest = loaded.digest(run[0]);
                     if run.iter().any(|&key| loaded.digest(key) != digest) {
                         run.sort_unstable_by(|&a, &b| loaded.digest(a).cmp(loaded.digest(b)));
@@ -280,7 +280,7 @@ impl Worker<'_> {
 }
 
 /// In a key, between the mix of a digest and the offset of its record: whether it was seen or claimed.
-const SEEN: u128 = 1 << 31;
+const SEEN: u64 = 1 << 31;
 
 /// The records of a bucket, by key.
 struct Loaded<'a> {
@@ -291,18 +291,18 @@ struct Loaded<'a> {
 
 impl<'a> Loaded<'a> {
     #[inline]
-    fn from(&self, key: u128) -> &'a [u8] {
+    fn from(&self, key: u64) -> &'a [u8] {
         let bytes = if key & SEEN == 0 { self.claims } else { self.seen };
         &bytes[(key & (SEEN - 1)) as usize..]
     }
 
     #[inline]
-    fn digest(&self, key: u128) -> &'a [u8] {
+    fn digest(&self, key: u64) -> &'a [u8] {
         &self.from(key)[..self.width]
     }
 
     #[inline]
-    fn record(&self, key: u128) -> Result<Record<'a>> {
+    fn record(&self, key: u64) -> Result<Record<'a>> {
         digest_records::read(self.from(key), self.width).map(|(record, _)| record).ok_or_else(garbled)
     }
 }
