@@ -26,7 +26,8 @@ use crate::observation::State;
 /// Where the job could not be done: see [`Error`]. Facts about the data are in the report.
 pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool) -> Result<Report> {
     let started = jiff::Timestamp::now();
-    let output = options.output.as_deref().ok_or_else(|| Error::Usage("no folder for the index was named".into()))?;
+    let output =
+        options.output.as_deref().ok_or_else(|| Error::Usage("no folder for the index was named".into()))?;
     super::run::check_options(options)?;
     prepare(output, options)?;
     let scratch = scratch(options)?;

@@ -392,7 +392,8 @@ impl Planning<'_> {
     fn add(&mut self, work: Work) -> Result<()> {
         let size = if self.options.mode == Mode::Index { PART } else { SMALL };
         let is_full = self.split_bytes + work.stamp.size > size.bytes || self.split.len() >= size.files;
-        let goes_on = self.split.last().is_some_and(|last| last.root == work.root && share_a_key(last, &work));
+        let goes_on =
+            self.split.last().is_some_and(|last| last.root == work.root && share_a_key(last, &work));
         if is_full && (!goes_on || self.split.len() >= MOST_FIELDS) {
             self.end_split()?;
         }

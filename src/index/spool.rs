@@ -38,10 +38,41 @@ impl Scratch {
         self.spilled.load(Ordering::Relaxed)
     }
 
-    fn failed(&self, doing: &'static str, cause: io::Error) -> Error {
+    /// The same folder and count, with another budget.
+    pub(super) fn with_budget(&self, budget: usize) -> Scratch {
+        Scratch { budget, ..self.clone() }
+    }
+
+    /// A new unnamed file.
+    pub(super) fn create(&self) -> Result<File> {
+        tempfile::tempfile_in(&self.folder).map_err(|cause| self.failed("create a scratch file in", cause))
+    }
+
+    /// Asks whether the folder has space for what is about to be written: better said before than found out halfway.
+    pub(super) fn room_for(&self, bytes: u64) -> Result<()> {
+        let free = rustix::fs::statvfs(&self.folder)
+            .map_err(|cause| self.failed("ask for the free space of the scratch folder", cause.into()))?;
+        enough(free.f_bavail.saturating_mul(free.f_frsize), bytes)
+            .map_err(|cause| self.failed("write a scratch file in", cause))
+    }
+
+    /// Counts bytes that were written.
+    pub(super) fn wrote(&self, bytes: u64) {
+        self.spilled.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn failed(&self, doing: &'static str, cause: io::Error) -> Error {
         let advice = "Free some space there, or name another folder with --scratch.";
         Error::Io { doing, path: self.folder.clone(), cause, advice }
     }
+}
+
+fn enough(free: u64, wanted: u64) -> io::Result<()> {
+    if wanted <= free {
+        return Ok(());
+    }
+    let told = format!("{wanted} bytes are to be written and {free} are free");
+    Err(io::Error::new(io::ErrorKind::StorageFull, told))
 }
 
 /// Records being collected.
@@ -144,6 +175,7 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
     }
 
     fn spill(&mut self) -> Result<()> {
+        self.scratch.room_for((self.held.bytes.len() + 8 * self.held.index.len()) as u64)?;
         let mut held = std::mem::take(&mut self.held);
         held.sort();
         let records = held.index.iter().map(|&span| Ok(split(&held.bytes, span)));
@@ -184,9 +216,7 @@ fn write_run<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     scratch: &Scratch,
     records: impl Iterator<Item = Result<(K, V)>>,
 ) -> Result<Run> {
-    let file = tempfile::tempfile_in(&scratch.folder)
-        .map_err(|cause| scratch.failed("create a scratch file in", cause))?;
-    let mut out = BufWriter::with_capacity(1 << 18, file);
+    let mut out = BufWriter::with_capacity(1 << 18, scratch.create()?);
     let mut bytes = 0;
     for record in records {
         let (key, value) = record?;
@@ -203,7 +233,7 @@ fn write_run<K: AsRef<[u8]>, V: AsRef<[u8]>>(
             .map_err(|cause| scratch.failed("write a scratch file in", cause))?;
     }
     let file = out.into_inner().map_err(|e| scratch.failed("write a scratch file in", e.into_error()))?;
-    scratch.spilled.fetch_add(bytes, Ordering::Relaxed);
+    scratch.wrote(bytes);
     Ok(Run { file, bytes })
 }
 
@@ -394,6 +424,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn space_that_is_not_there_is_said_before_anything_is_written() {
+        let scratch = Scratch::new(&std::env::temp_dir(), 1);
+        scratch.room_for(1).unwrap();
+        let told = scratch.room_for(u64::MAX).unwrap_err().to_string();
+        assert!(told.contains("18446744073709551615 bytes are to be written"), "{told}");
+        assert!(told.contains("--scratch"), "{told}");
+        assert!(enough(5, 5).is_ok());
+    }
 
     proptest! {
         #[test]

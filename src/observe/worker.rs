@@ -118,7 +118,7 @@ pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observe
                 worker.hashed(file, item, digests)?;
             } else {
                 idle = false;
-                worker.hashed_of_table(message, digests)?;
+                worker.hashed_of_table(message, digests);
             }
         }
         while let Some(serial) = worker.offer_waiting()? {
@@ -161,10 +161,8 @@ enum Waiting {
     Values(MsgId),
     /// A batch whose lines and cells are hashed, and the messages that its records are.
     Records(InFlight, ArrayRef),
-    /// A batch of which all is hashed, and that has no records.
+    /// A batch of which all is hashed, and that is to be told.
     Nothing(InFlight),
-    /// A batch of this file was told to its end.
-    Told(u64),
 }
 
 /// A file being read.
@@ -352,27 +350,17 @@ impl Worker<'_> {
                     }
                     self.next_message += messages.len() as u64;
                     let left = (messages.len() - messages.null_count()) as u64;
-                    let serial = batch.serial;
-                    let mut batch = batch;
-                    for row in (0..messages.len()).filter(|row| messages.is_null(*row)) {
-                        if let Some(seen) = batch.row(row, None) {
-                            self.observer.observation(seen)?;
-                        }
-                    }
                     if left == 0 {
-                        return Ok(Some(serial));
+                        self.waiting.push_back(Waiting::Nothing(batch));
+                    } else {
+                        self.records.insert(first, (batch, left));
                     }
-                    self.records.insert(first, (batch, left));
                 }
-                Waiting::Nothing(mut batch) => {
-                    for row in 0..batch.rows() {
-                        if let Some(seen) = batch.row(row, None) {
-                            self.observer.observation(seen)?;
-                        }
-                    }
-                    return Ok(Some(batch.serial));
+                Waiting::Nothing(batch) => {
+                    let serial = batch.serial;
+                    batch.told().into_iter().try_for_each(|seen| self.observer.observation(seen))?;
+                    return Ok(Some(serial));
                 }
-                Waiting::Told(serial) => return Ok(Some(serial)),
             }
         }
         Ok(None)
@@ -388,14 +376,12 @@ impl Worker<'_> {
     }
 
     /// A line, a cell or a record has been hashed.
-    fn hashed_of_table(&mut self, message: MsgId, digests: Digests) -> Result<()> {
+    fn hashed_of_table(&mut self, message: MsgId, digests: Digests) {
         let of_values = self.batches.range_mut(..=message).next_back();
         let of_records = self.records.range_mut(..=message).next_back();
         match (of_values, of_records) {
             (Some((&first, batch)), other) if other.as_ref().is_none_or(|(at, _)| **at < first) => {
-                if let Some(seen) = batch.hashed(message.0 - first.0, digests) {
-                    self.observer.observation(seen)?;
-                }
+                batch.hashed(message.0 - first.0, digests);
                 if batch.is_hashed() {
                     self.values_are_hashed(first);
                 }
@@ -403,20 +389,16 @@ impl Worker<'_> {
             (_, Some((&first, (batch, left)))) => {
                 let record = digests.of(Algorithm::Sha256).and_then(|d| d.bytes().try_into().ok());
                 let row = usize::try_from(message.0 - first.0).unwrap_or(usize::MAX);
-                let seen = batch.row(row, record);
+                batch.identified(row, record);
                 *left = left.saturating_sub(1);
                 if *left == 0
                     && let Some((batch, _)) = self.records.remove(&first)
                 {
-                    self.waiting.push_back(Waiting::Told(batch.serial));
-                }
-                if let Some(seen) = seen {
-                    self.observer.observation(seen)?;
+                    self.waiting.push_back(Waiting::Nothing(batch));
                 }
             }
             _ => {}
         }
-        Ok(())
     }
 
     #[allow(clippy::too_many_arguments, reason = "the fields of one step, taken apart once")]

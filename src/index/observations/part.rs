@@ -167,7 +167,10 @@ impl PartReader {
 }
 
 /// Runs the decoder: an error or a panic of it is a sentence about the part.
-pub(super) fn guarded<T>(path: &Path, decode: impl FnOnce() -> std::result::Result<T, ParquetError>) -> Result<T> {
+pub(super) fn guarded<T>(
+    path: &Path,
+    decode: impl FnOnce() -> std::result::Result<T, ParquetError>,
+) -> Result<T> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(damaged(path, format!("it cannot be decoded: {error}"))),
