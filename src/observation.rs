@@ -115,6 +115,8 @@ pub struct Observation {
     /// It was put together from samples that are items themselves, as the record of a WebDataset sample is from its
     /// members: it is told nowhere and counts as no item.
     pub derived: bool,
+    /// For a file: how many rows and cells are in it, items that are kept by its side and not one by one.
+    pub unnamed: u64,
     /// For a file: its state when it was listed.
     pub stamp: Option<Stamp>,
     /// The LFS pointer it consists of.
@@ -143,6 +145,7 @@ impl Observation {
             inside_incomplete: false,
             stream: None,
             derived: false,
+            unnamed: 0,
             stamp: None,
             pointer: None,
             known_bad: false,

@@ -6,18 +6,19 @@ use std::sync::atomic::AtomicBool;
 
 use super::findings::Findings;
 use super::lists::Lists;
-use super::options::AuditOptions;
+use super::options::{AuditOptions, Samples};
 use super::parts::Parts;
 use super::progress::Progress;
 use super::report::{Coverage, Report, Verdict};
 use super::run::{go_on, options_of, roots_as_typed, scratch};
 use super::{listing, planning, reading};
-use crate::check::Rules;
 use crate::check::balance::{Balance, ItemClass};
+use crate::check::{Rules, place_of_claim};
 use crate::error::{Error, Result};
 use crate::finding::Class;
 use crate::index::observations::{FORMAT, FindingsWriter, IndexDir, MARKER};
 use crate::index::spool::Spool;
+use crate::locator::Escaped;
 use crate::observation::State;
 
 /// Measures a dataset and writes its index to `options.output`. `stop` ends the run early, without an index.
@@ -58,13 +59,14 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     progress.stage("reading");
     progress.planned(plan.to_read, plan.files);
     let roots = Arc::new(roots_as_typed(options));
-    let parts = Parts { folder: output.to_path_buf(), roots: Arc::clone(&roots) };
+    let parts = Parts { folder: output.to_path_buf(), roots: Arc::clone(&roots), unnamed_only: false };
     let mut read = reading::read(
         &options.roots,
         &plan.work,
         &common,
         &lists,
         Some(&parts),
+        false,
         options.threads.max(1),
         &scratch,
         &new_findings,
@@ -97,17 +99,25 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         writer.push(&record?.1, &roots)?;
     }
     let found = writer.finish()?;
+    let mut unlisted = Vec::new();
+    for record in plan.blind.sorted()?.iter() {
+        let folder: Vec<u8> =
+            place_of_claim(&record?.0).iter().map(|&b| if b == 0 { b'/' } else { b }).collect();
+        unlisted.push((0, Escaped(&folder).to_string()));
+    }
     let digests = common.indexed_digests().iter().map(|algorithm| algorithm.name().to_string()).collect();
     IndexDir {
         schema: FORMAT.to_string(),
         tool: format!("shardproof {}", env!("CARGO_PKG_VERSION")),
         roots: roots.to_vec(),
         digests,
+        opened: options.samples != Samples::Never,
         files: plan.files,
         bytes: plan.bytes,
         samples: read.tally.samples,
         findings: found,
         left_out: listing.left_out,
+        unlisted,
         parts: read.parts,
     }
     .commit(output)?;
@@ -118,6 +128,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         balance,
         looked_up: 0,
         shards_read: read.tally.shards,
+        shards_reused: 0,
         bytes_read: read.tally.bytes,
         left_out: listing.left_out,
         spilled: scratch.spilled(),

@@ -11,6 +11,7 @@ mod planning;
 mod progress;
 mod reading;
 pub mod report;
+mod reused;
 mod run;
 
 pub use indexing::index;

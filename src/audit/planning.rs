@@ -92,6 +92,8 @@ struct Asked {
     in_scope: bool,
     /// It is a manifest of the run or a format's bookkeeping: nobody has to claim it.
     exempt: bool,
+    /// Its SHA-256 as an index claims it, which claims its samples as well: they are looked at only if that differs.
+    expected: Option<[u8; 32]>,
 }
 
 /// What is the same for all files of a run.
@@ -109,9 +111,21 @@ pub struct Common {
     told: DigestSet,
     /// What is measured of every file for an index.
     indexed: ShardPlan,
+    /// Rows are sought by their records.
+    records: bool,
 }
 
 impl Common {
+    /// Whether rows are sought by their records.
+    pub fn records(&self) -> bool {
+        self.records
+    }
+
+    /// Whether rows and cells are sought, and have to be kept.
+    pub fn seeks_rows(&self) -> bool {
+        self.records || !self.sought.is_empty()
+    }
+
     /// The digests that every item of an index has.
     pub fn indexed_digests(&self) -> DigestSet {
         self.indexed.file
@@ -124,12 +138,30 @@ impl Work {
         self.asked.exempt
     }
 
+    /// The SHA-256 that spares looking inside, where an index gives one and nothing else asks for the inside.
+    pub fn expected(&self, common: &Common) -> Option<[u8; 32]> {
+        let closed =
+            common.samples != Samples::Always && common.lists.is_empty() && common.mode == Mode::Verify;
+        self.asked.expected.filter(|_| closed)
+    }
+
+    /// What to measure of the file at first: of one that need not be opened if it is as expected, only that.
+    pub fn first_plan(&self, common: &Common) -> Option<ShardPlan> {
+        match self.expected(common) {
+            Some(_) => {
+                let file = self.asked.file.union(DigestSet::of(Algorithm::Sha256));
+                Some(ShardPlan { file, ..ShardPlan::default() })
+            }
+            None => self.plan(common),
+        }
+    }
+
     /// What to measure of the file; `None` if nothing is asked of it.
     pub fn plan(&self, common: &Common) -> Option<ShardPlan> {
         if common.mode == Mode::Index {
             return Some(common.indexed);
         }
-        let Asked { claimed, file, members, named_inside, in_scope, exempt } = self.asked;
+        let Asked { claimed, file, members, named_inside, in_scope, exempt, .. } = self.asked;
         // A file that nothing claims and whose samples nothing claims either may be what is missing elsewhere.
         let unclaimed = !claimed && !named_inside && !exempt;
         let mut plan = ShardPlan { file: file.union(common.lists), ..ShardPlan::default() };
@@ -155,6 +187,10 @@ impl Work {
             if seeking || named_inside {
                 plan.samples = plan.samples.union(common.sought);
                 plan.stream = plan.stream.union(common.sought);
+                plan.records = common.records;
+                if common.records {
+                    plan.samples.insert(Algorithm::Sha256);
+                }
             }
         }
         (!plan.file.is_empty() || plan.inside == Inside::Open).then_some(plan)
@@ -203,6 +239,7 @@ pub fn plan(
     let mut sought = DigestSet::EMPTY;
     let mut absent_names = DigestSet::EMPTY;
     let mut told = Algorithm::Cksum;
+    let mut records = false;
     let mut paths = listing.paths.iter().peekable();
     let mut last_absent: Vec<u8> = Vec::new();
     for record in claims.iter() {
@@ -216,6 +253,10 @@ pub fn plan(
         planning.enter(place)?;
         // The strongest digest of each claim: claims on one name are joined by the strongest of theirs.
         let strongest = claim.digests.strongest().map_or(DigestSet::EMPTY, |d| DigestSet::of(d.algorithm()));
+        if claim.inside.is_some() {
+            records = true;
+            sought = sought.union(strongest).union(DigestSet::of(Algorithm::Sha256));
+        }
         told = told.max(claim.digests.strongest().map_or(Algorithm::Cksum, Digest::algorithm));
         match planning.claimed(place, &claim) {
             Answer::Here { other } => {
@@ -248,8 +289,16 @@ pub fn plan(
     let told = if claims.is_empty() || told == Algorithm::Cksum { Algorithm::Sha256 } else { told };
     let told = DigestSet::of(told);
     let indexed = indexed(options);
-    let common =
-        Common { mode: options.mode, samples: options.samples, lists, absent_names, sought, told, indexed };
+    let common = Common {
+        mode: options.mode,
+        samples: options.samples,
+        lists,
+        absent_names,
+        sought,
+        told,
+        indexed,
+        records,
+    };
     let mut to_read = 0;
     for record in work.iter() {
         let (_, work) = record?;
@@ -341,6 +390,11 @@ impl Planning<'_> {
                     _ => None,
                 };
                 let other = matches!((size, claim.size), (Some(here), Some(claimed)) if here != claimed);
+                if claim.inside.is_some() {
+                    asked.named_inside = true;
+                    let sha256 = claim.digests.of(Algorithm::Sha256).filter(|_| !other);
+                    asked.expected = sha256.and_then(|digest| digest.bytes().try_into().ok());
+                }
                 answer = Answer::Here { other };
             } else {
                 // Another root may have a file here: what lies inside it must be measured all the same.

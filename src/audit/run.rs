@@ -9,15 +9,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::findings::{Findings, Names};
 use super::lists::Lists;
 use super::options::{AuditOptions, Mode, Samples, ScopeOption};
+use super::parts::{parts_in_scratch, store_of};
 use super::progress::Progress;
 use super::report::{Coverage, Report, SourceReport, Verdict};
+use super::reused::{self, Reused, exempt_files};
 use super::{listing, manifests, planning, reading};
 use crate::check::FindingSink;
 use crate::check::balance::Balance;
+use crate::check::samples::{self, Sides};
 use crate::check::{Rules, absent, containers, contents, places};
 use crate::claim::{Scope, SourceId};
 use crate::error::{Error, Result};
 use crate::finding::{Class, Code, Finding};
+use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted};
 use crate::locator::Escaped;
 use crate::manifest::hf_local;
@@ -36,6 +40,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let layouts = layouts(options)?;
     let stores: Vec<Vec<PathBuf>> =
         layouts.iter().map(|l| l.as_ref().map(hf_local::Layout::stores).unwrap_or_default()).collect();
+    let reused = reused::open(options)?;
     let listing = listing::list(options, &stores, discovering, &scratch, stop)?;
     go_on(stop)?;
     let layouts = if discovering { layouts } else { layouts.iter().map(|_| None).collect() };
@@ -98,16 +103,20 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &scratch,
         &mut findings,
     )?;
-    tell_early(&plan, progress);
+    if reused.is_empty() {
+        tell_early(&plan, progress);
+    }
 
     progress.stage("reading");
     progress.planned(plan.to_read, plan.files);
-    let read = reading::read(
+    let parts = common.seeks_rows().then(|| parts_in_scratch(options)).transpose()?;
+    let mut read = reading::read(
         &options.roots,
         &plan.work,
         &common,
         &lists,
-        None,
+        parts.as_ref().map(|(parts, _)| parts),
+        true,
         options.threads.max(1),
         &scratch,
         &new_findings,
@@ -115,6 +124,22 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         stop,
     )?;
     go_on(stop)?;
+    let mut stores = Vec::new();
+    if let Some((parts, folder)) = parts {
+        stores.push(store_of(parts, folder, std::mem::take(&mut read.parts), options));
+    }
+    let manifests = exempt_files(&loaded.reports);
+    let of_indexes = Reused { options, lists: &lists, manifests: &manifests, scratch: &scratch };
+    let (mut files_in_indexes, mut bytes_in_indexes) = (0, 0);
+    let mut blind = plan.blind;
+    for index in reused {
+        files_in_indexes += index.store.index.files;
+        bytes_in_indexes += index.store.index.bytes;
+        index.blind(&mut blind)?;
+        of_indexes.feed(&index, &new_findings, &mut read, progress, stop)?;
+        go_on(stop)?;
+        stores.push(index.store);
+    }
 
     progress.stage("settling");
     let links = plan.unread.len();
@@ -122,12 +147,37 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let mut observations = read.observations;
     observations.push(plan.unread);
     let items = Sorted::of(observations)?;
-    let left = places::settle(&loaded.claims, &items, plan.blind, &scratch, &mut balance, &mut findings)?;
+    let left = places::settle(&loaded.claims, &items, blind, &scratch, &mut balance, &mut findings)?;
     drop(items);
     go_on(stop)?;
-    let pairs = contents::settle(&left, &scratch)?;
-    containers::settle(&left, &pairs, &rules, &scratch, &mut balance, &mut findings)?;
-    absent::settle(&left, &pairs, &rules, read.tally.unread + links, &mut balance, &mut findings)?;
+    let mut pairs = contents::settle(&left, &scratch)?;
+    let (index_source, claimed) = match loaded.index {
+        Some((source, store)) => (source, Some(store)),
+        None => (SourceId(0), None),
+    };
+    let sides = Sides {
+        source: index_source,
+        claimed: claimed.as_ref(),
+        seen: &stores,
+        memory: options.memory / 2,
+        threads: options.threads.max(1),
+    };
+    let samples = samples::settle(&left, &mut pairs, &sides, &scratch)?;
+    go_on(stop)?;
+    let told = containers::settle(&left, &pairs, &samples, &rules, &scratch, &mut balance, &mut findings)?;
+    let rounds = absent::Rounds { left: &left, pairs: &pairs, samples: &samples, repacked: &told.repacked };
+    absent::settle(&rounds, &rules, read.tally.unread + links, &scratch, &mut balance, &mut findings)?;
+    samples::tell(
+        &samples,
+        &left,
+        &pairs,
+        &sides,
+        &told.one_by_one,
+        &rules,
+        &scratch,
+        &mut balance,
+        &mut findings,
+    )?;
 
     let mut all = read.findings;
     all.push(findings);
@@ -139,6 +189,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         balance,
         looked_up: read.tally.looked_up,
         shards_read: read.tally.shards,
+        shards_reused: read.tally.reused,
         bytes_read: read.tally.bytes,
         left_out: listing.left_out,
         spilled: scratch.spilled(),
@@ -162,9 +213,9 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         started,
         finished: jiff::Timestamp::now(),
         roots: options.roots.clone(),
-        shards: plan.files,
+        shards: plan.files + files_in_indexes,
         samples: read.tally.samples,
-        bytes: plan.bytes,
+        bytes: plan.bytes + bytes_in_indexes,
         sources,
         coverage,
         counts,
@@ -230,7 +281,8 @@ pub(super) fn scratch(options: &AuditOptions) -> Result<Scratch> {
 }
 
 fn layouts(options: &AuditOptions) -> Result<Vec<Option<hf_local::Layout>>> {
-    let layouts: Vec<_> = options.roots.iter().map(|root| hf_local::detect(root)).collect();
+    let detect = |root: &PathBuf| if is_index(root) { None } else { hf_local::detect(root) };
+    let layouts: Vec<_> = options.roots.iter().map(detect).collect();
     if options.revision.is_some() && layouts.iter().all(Option::is_none) {
         return Err(Error::Usage(
             "--revision chooses among what `hf download` left, and no dataset here has any of it".into(),

@@ -50,6 +50,8 @@ pub struct IndexDir {
     pub roots: Vec<String>,
     /// Algorithms of which every item that was read has a digest.
     pub digests: Vec<String>,
+    /// Whether containers were looked into.
+    pub opened: bool,
     /// Files of the dataset.
     pub files: u64,
     /// Bytes of all files.
@@ -60,6 +62,9 @@ pub struct IndexDir {
     pub findings: u64,
     /// What was left out by `--include` and `--exclude`.
     pub left_out: u64,
+    /// Folders that could not be listed: the number of the root, and the path with odd bytes escaped. Nothing that lies
+    /// below them is known.
+    pub unlisted: Vec<(u16, String)>,
     /// Its parts, in the order of the paths in them.
     pub parts: Vec<PartEntry>,
 }

@@ -9,8 +9,10 @@ mod findings;
 mod marker;
 mod part;
 mod rows;
+mod store;
 mod sum;
 
 pub use findings::{FindingsWriter, read_findings};
 pub use marker::{FORMAT, IndexDir, MARKER, PartEntry, is_index};
 pub use part::{PartReader, PartWriter};
+pub use store::{Store, StoredRow};
