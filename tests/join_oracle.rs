@@ -134,7 +134,7 @@ fn tell(rows: &[Row], width: usize, csv: &mut String) {
     for Row { digest, size, handle } in rows {
         let digest = digest.as_ref().map(hex::encode).unwrap_or_default();
         let size = size.map(|size| size.to_string()).unwrap_or_default();
-        writeln!(csv, "{width},{digest},{size},{handle}").unwrap();
+        writeln!(csv, "{width},{digest},{size},{handle:032x}").unwrap();
     }
 }
 
@@ -163,7 +163,7 @@ fn ask(folder: &Path, claims: &str, seen: &str) -> (BTreeSet<Event>, usize) {
             "seen" => "seen",
             other => panic!("the oracle says {other}"),
         };
-        let mut handle = || fields.next().unwrap().parse().unwrap();
+        let mut handle = || u128::from_str_radix(fields.next().unwrap(), 16).unwrap();
         (kind, handle(), handle())
     });
     (events.collect(), without)

@@ -110,9 +110,8 @@ impl Side {
     }
 
     fn block_for(&self, at: usize) -> usize {
-        let bucket = &self.buckets[at];
-        let grown = bucket.bytes().saturating_add(self.open[at].bytes.len());
-        if bucket.extents.is_empty() { grown.clamp(LEAST_BLOCK, self.block) } else { self.block }
+        let grown = 2 * self.open[at].bytes.len();
+        if self.buckets[at].extents.is_empty() { grown.clamp(LEAST_BLOCK, self.block) } else { self.block }
     }
 
     /// Takes all records of another side, as one worker's are added to the others'. Its budget comes with them.

@@ -1,7 +1,8 @@
 """What the join by digest must find, in SQL: python3 join_oracle.py CLAIMS SEEN, two CSV files.
 
-Their columns are algorithm, digest (empty where there is none), size (may be empty) and handle. Prints a CSV: `pair`,
-`claim` or `seen`, the claim's handle, the item's handle; first of all how many claims have no digest.
+Their columns are algorithm, digest (empty where there is none), size (may be empty) and handle (hex,
+of one length, so that text sorts as numbers do). Prints a CSV:
+`pair`, `claim` or `seen`, the claim's handle, the item's handle; first of all how many claims have no digest.
 """
 
 import sys
@@ -10,7 +11,7 @@ import duckdb
 
 claims, seen = sys.argv[1:]
 connection = duckdb.connect()
-columns = "{'algorithm': 'VARCHAR', 'digest': 'VARCHAR', 'size': 'UBIGINT', 'handle': 'UHUGEINT'}"
+columns = "{'algorithm': 'VARCHAR', 'digest': 'VARCHAR', 'size': 'UBIGINT', 'handle': 'VARCHAR'}"
 for name, path in (("claims", claims), ("seen", seen)):
     connection.execute(
         f"CREATE TABLE {name} AS SELECT * FROM read_csv('{path}', header = true, columns = {columns})"
@@ -66,9 +67,9 @@ rows = connection.execute(
     """
     SELECT 'pair', claim, item FROM pairs
     UNION ALL
-    SELECT 'claim', handle, 0::UHUGEINT FROM claims WHERE digest IS NOT NULL AND handle NOT IN (SELECT claim FROM pairs)
+    SELECT 'claim', handle, '0' FROM claims WHERE digest IS NOT NULL AND handle NOT IN (SELECT claim FROM pairs)
     UNION ALL
-    SELECT 'seen', 0::UHUGEINT, handle FROM seen WHERE handle NOT IN (SELECT item FROM pairs)
+    SELECT 'seen', '0', handle FROM seen WHERE handle NOT IN (SELECT item FROM pairs)
     """
 )
 while some := rows.fetchmany(10_000):
