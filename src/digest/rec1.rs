@@ -3,7 +3,7 @@
 //! `rec1` = SHA-256("pv-rec1\0" ‖ E(record)), where E is deterministic CBOR (RFC 8949 §4.2.1) of a map from field name
 //! to value. A text or a run of bytes stands there as its plain SHA-256 under a tag, so that a record can be encoded
 //! before its contents are hashed: the encoder leaves a *hole* of 32 bytes, and whoever has the digest fills it.
-//! `docs/index.md` has the rules one by one.
+//! `docs/rec1.md` has the rules one by one.
 
 use std::cmp::Ordering;
 
@@ -96,6 +96,12 @@ impl Encoder {
     pub fn key(&mut self, name: &str) {
         self.head(3, name.len() as u64);
         self.bytes.extend_from_slice(name.as_bytes());
+    }
+
+    /// Bytes as they are, inside a key that is no text.
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.head(2, value.len() as u64);
+        self.bytes.extend_from_slice(value);
     }
 
     /// A value that is missing, inside a list.
