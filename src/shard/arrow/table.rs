@@ -77,11 +77,13 @@ impl Table {
         &self.schema
     }
 
-    /// A dictionary could not be read.
+    /// A dictionary could not be read. One that no column names is missed by none.
     pub fn lose_dictionary(&mut self, id: i64) {
-        self.dictionaries.remove(&id);
-        self.sizes.remove(&id);
-        self.broken.insert(id);
+        if values_of(&self.schema, id).is_some() {
+            self.dictionaries.remove(&id);
+            self.sizes.remove(&id);
+            self.broken.insert(id);
+        }
     }
 
     /// A batch could not be read, which is said to have so many rows: those after it keep their ordinals, if it can
