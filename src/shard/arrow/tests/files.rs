@@ -84,7 +84,8 @@ pub fn all_types(rows: usize, more: usize) -> RecordBatch {
         words.append_option((row % 9 != 8).then(|| format!("word {}", row % (3 + more))));
         views.append_option(text(row).map(|text| text.into_bytes()));
     }
-    let image: ArrayRef = Arc::new(BinaryArray::from_iter((0..rows).map(text)));
+    let image: ArrayRef =
+        Arc::new(BinaryArray::from_iter((0..rows).map(|row| Some(vec![row as u8; row % 30]))));
     let path: ArrayRef = Arc::new(StringArray::from_iter((0..rows).map(|row| Some(format!("{row}.png")))));
     let field = |name: &str, array: &ArrayRef| Arc::new(Field::new(name, array.data_type().clone(), true));
     let images = StructArray::from(vec![(field("bytes", &image), image), (field("path", &path), path)]);

@@ -1,5 +1,7 @@
 //! The Arrow reader as a whole: what it tells of sound layers, of hostile ones, and of every damage to small ones.
 
+#![allow(clippy::single_range_in_vec_init, reason = "ranges of rows and bytes are what is told")]
+
 mod damage;
 mod files;
 mod hidden;
@@ -51,7 +53,7 @@ impl Told {
     fn by(bytes: &[u8], most: usize, name: &str, rows: bool) -> Told {
         let set = DigestSet::of(Algorithm::Sha256);
         let samples = if rows { set } else { DigestSet::EMPTY };
-        let plan = ShardPlan { file: set, inside: Inside::Open, stream: set, samples, records: false };
+        let plan = ShardPlan { file: set, inside: Inside::Open, stream: set, samples, records: rows };
         let source = Arc::new(Pieces { bytes: Bytes::copy_from_slice(bytes), most });
         let mut cursor = open(source, name.as_bytes(), &plan);
         let mut pool = Pool::new();
@@ -74,6 +76,7 @@ impl Told {
                 Step::Fault(fault) => told.faults.push((fault.code, fault.detail)),
                 Step::Batch(batch) => {
                     assert!(batch.rows <= 1024);
+                    assert!(batch.columns.iter().all(|column| column.values.len() <= 1 << 21));
                     told.rows.push(batch.first_row..batch.first_row + batch.rows as u64);
                 }
                 Step::Open { .. } | Step::Close { .. } | Step::Quiet | Step::NotYet => {}
