@@ -1,4 +1,4 @@
-//! Arrow data from end to end: a planted value is found in files and streams, and other people's files are read whole.
+//! Arrow data from end to end: what a stream hides is an item, and a file of another writer is read whole.
 
 // Clippy's leave to unwrap in tests does not reach functions beside the tests themselves.
 #![allow(clippy::unwrap_used)]

@@ -75,7 +75,7 @@ fn a_stream_in_a_compressed_stream_is_read() {
 }
 
 #[test]
-fn dictionaries_may_be_replaced_in_streams_and_not_in_files() {
+fn dictionaries_may_be_replaced_in_streams() {
     let batches = [all_types(50, 0), all_types(60, 4)];
     let options = IpcWriteOptions::default().with_dictionary_handling(DictionaryHandling::Resend);
     let bytes = write(Form::Stream, &batches, options);
