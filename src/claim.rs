@@ -30,6 +30,19 @@ pub struct Claim {
     /// It says nothing where another claim on the same place can be compared: a pointer stands for its data only as long
     /// as nobody publishes the pointer's own text.
     pub yields: bool,
+    /// For a file whose samples are claimed as well, by an index: how many.
+    pub inside: Option<ClaimedInside>,
+    /// For something inside a file: how much of its name is the file's, where the manifest says so.
+    pub shard: Option<u32>,
+}
+
+/// What an index claims of a file beside its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimedInside {
+    /// Members with claims of their own, by name.
+    pub members: u64,
+    /// Rows and cells, which are known by their content only.
+    pub unnamed: u64,
 }
 
 impl Claim {

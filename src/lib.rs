@@ -26,6 +26,7 @@ pub mod observe;
 #[doc(hidden)]
 pub mod plan;
 pub mod report;
+pub mod schema;
 #[doc(hidden)]
 pub mod shard;
 #[doc(hidden)]

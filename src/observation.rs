@@ -112,6 +112,13 @@ pub struct Observation {
     pub inside_incomplete: bool,
     /// For a compressed archive: digests and length of what it decompresses to.
     pub stream: Option<(Digests, u64)>,
+    /// It was put together from samples that are items themselves, as the record of a WebDataset sample is from its
+    /// members: it is told nowhere and counts as no item.
+    pub derived: bool,
+    /// For a file: how many rows and cells are in it, items that are kept by its side and not one by one.
+    pub unnamed: u64,
+    /// For a file: its state when it was listed.
+    pub stamp: Option<Stamp>,
     /// The LFS pointer it consists of.
     pub pointer: Option<PointerSeen>,
     /// It is on a hash list: no digest of it is shown anywhere.
@@ -137,6 +144,9 @@ impl Observation {
             opened: false,
             inside_incomplete: false,
             stream: None,
+            derived: false,
+            unnamed: 0,
+            stamp: None,
             pointer: None,
             known_bad: false,
             exempt: false,
@@ -147,6 +157,19 @@ impl Observation {
     pub fn unread(locator: Locator, length: u64, why: Unread) -> Observation {
         Observation { length, state: State::Unread(why), ..Observation::new(locator, 0, Kind::File) }
     }
+}
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    /// Last change of the content, nanoseconds since 1970.
+    pub mtime: i128,
+    /// Last change of content or attributes, nanoseconds since 1970.
+    pub ctime: i128,
+    /// Device and inode.
+    pub inode: (u64, u64),
 }
 
 /// A Git LFS pointer found in place of data.

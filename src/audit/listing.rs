@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::options::AuditOptions;
 use crate::error::{Error, Result};
+use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, place_key};
 use crate::manifest::{discover, lfs_pointer, open_regular};
@@ -73,7 +74,7 @@ pub fn list(
 ) -> Result<Listing> {
     let mut paths = Spool::new(scratch);
     let mut listing = (Vec::new(), Vec::new(), 0u64);
-    for (root, folder) in options.roots.iter().enumerate() {
+    for (root, folder) in options.roots.iter().enumerate().filter(|(_, folder)| !is_index(folder)) {
         let root =
             u16::try_from(root).map_err(|_| Error::Usage("more than 65,535 dataset folders".into()))?;
         std::fs::metadata(folder)

@@ -13,12 +13,14 @@ use super::options::{AuditOptions, ScopeOption};
 use super::report::SourceReport;
 use crate::check::balance::{Balance, ClaimClass};
 use crate::check::{FindingSink, claim_key};
-use crate::claim::{Claim, ClaimSink, Scope, SourceId, Subject, Unusable};
+use crate::claim::{Claim, ClaimSink, ClaimedInside, Scope, SourceId, Subject, Unusable};
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
+use crate::index::observations::{self, IndexDir, Store};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, ItemPath, Locator, place_key};
 use crate::manifest::{self, Context, ManifestError, ManifestFormat, hf_local, lfs_pointer};
+use crate::observation::{Kind, Observation, State};
 
 /// A manifest of the run, not yet read.
 pub struct Planned {
@@ -30,6 +32,8 @@ pub struct Planned {
 enum Planning {
     /// A file that was named.
     Named { path: PathBuf, format: Option<&'static dyn ManifestFormat> },
+    /// An index of another copy.
+    Index { path: PathBuf },
     /// A file that lies in the dataset.
     Found { root: u16, path: Vec<u8> },
     /// What a Hugging Face client left on the disk.
@@ -55,6 +59,10 @@ pub fn choose(
             .manifests
             .iter()
             .map(|spec| {
+                let name = spec.path.as_os_str().as_bytes().to_vec();
+                if observations::is_index(&spec.path) {
+                    return Ok(Planned { name, what: Planning::Index { path: spec.path.clone() } });
+                }
                 let format = spec.format.as_deref().map(|name| {
                     manifest::by_name(name).ok_or_else(|| {
                         let known: Vec<_> = manifest::formats().iter().map(|f| f.name()).collect();
@@ -65,7 +73,7 @@ pub fn choose(
                     })
                 });
                 let what = Planning::Named { path: spec.path.clone(), format: format.transpose()? };
-                Ok(Planned { name: spec.path.as_os_str().as_bytes().to_vec(), what })
+                Ok(Planned { name, what })
             })
             .collect();
     }
@@ -103,6 +111,8 @@ pub struct Manifests {
     pub own_files: HashSet<PathBuf>,
     /// Some manifest lists only what arrived.
     pub unknown_scope: bool,
+    /// The index among them, whose rows and cells are claimed as well.
+    pub index: Option<(SourceId, Store)>,
     /// Digests, in hexadecimal, of downloads that did not finish: they stand in the names of partial files.
     pub interrupted: HashSet<String>,
 }
@@ -121,6 +131,7 @@ pub fn load(
     let mut claims = Spool::new(scratch);
     let mut loaded = (Vec::new(), Vec::new(), HashSet::new(), false);
     let mut interrupted = HashSet::new();
+    let mut index = None;
     for (number, Planned { name, what }) in planned.into_iter().enumerate() {
         let source = SourceId(number as u32);
         let mut loader = Loader {
@@ -135,6 +146,13 @@ pub fn load(
         };
         let result = match what {
             Planning::Named { path, format } => loader.named(&path, format, &mut loaded.2).map(Some),
+            Planning::Index { path } => loader.index(&path).and_then(|store| {
+                if index.replace((source, store)).is_some() {
+                    let what = "more than one index was named as a manifest; verify against one at a time";
+                    return Err(Error::Usage(what.to_string()));
+                }
+                Ok(Some(Scope::Folder(Vec::new())))
+            }),
             Planning::Found { root, path } => loader.found(root, &path, &mut loaded.2),
             Planning::HuggingFace { root, layout } => loader.hugging_face(root, &layout),
             Planning::Pointers(pointers) => loader.pointers(pointers).map(Some),
@@ -151,7 +169,7 @@ pub fn load(
         loaded.0.push(loader.report);
     }
     let (reports, scopes, own_files, unknown_scope) = loaded;
-    Ok(Manifests { claims: claims.sorted()?, reports, scopes, own_files, unknown_scope, interrupted })
+    Ok(Manifests { claims: claims.sorted()?, reports, scopes, own_files, unknown_scope, index, interrupted })
 }
 
 /// How names in a manifest become paths below the roots.
@@ -256,6 +274,91 @@ impl Loader<'_> {
             self.report.sha256 = Some(hex::encode(input.sha256.finalize()));
         }
         Ok(read)
+    }
+
+    /// An index of another copy claims every file, member, row and cell in it.
+    fn index(&mut self, path: &Path) -> Result<Store> {
+        if self.options.base.is_some() {
+            let what =
+                "--base does not go with an index: its names are relative to the dataset it was made of";
+            return Err(Error::Usage(what.to_string()));
+        }
+        let index = IndexDir::open(path)?;
+        if index.roots.len() > 1 {
+            return Err(Error::Unusable {
+                role: "manifest",
+                path: path.to_path_buf(),
+                reason: "it is an index of several datasets, whose names may coincide".to_string(),
+                advice: "Make an index of each.".to_string(),
+            });
+        }
+        self.report.format = "index";
+        let marker = std::fs::read(path.join(observations::MARKER)).unwrap_or_default();
+        self.report.sha256 = Some(hex::encode(Sha256::digest(marker)));
+        let store = Store { folder: path.to_path_buf(), index, roots: vec![0], scratch: None };
+        let mut inside = ClaimedInside::default();
+        store.each(&mut |position, seen| {
+            match seen.kind {
+                Kind::Row | Kind::Cell if !seen.derived => inside.unnamed += 1,
+                Kind::Member if !seen.hidden => {
+                    if self.claim_observed(position + 1, &seen, None)? {
+                        inside.members += 1;
+                    }
+                }
+                Kind::File => {
+                    let inside = std::mem::take(&mut inside);
+                    let some = (inside != ClaimedInside::default()).then_some(inside);
+                    if self.claim_observed(position + 1, &seen, some)? {
+                        self.balance.claims_in += inside.unnamed;
+                        self.report.entries += inside.unnamed;
+                    }
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(store)
+    }
+
+    /// Claims what an index says of a file or a member; `false` where it is nothing that can be claimed.
+    fn claim_observed(
+        &mut self,
+        line: u64,
+        seen: &Observation,
+        inside: Option<ClaimedInside>,
+    ) -> Result<bool> {
+        let mut name = seen.locator.shard.clone();
+        let shard = (!seen.locator.member.is_empty()).then_some(name.len());
+        for member in &seen.locator.member {
+            name.push(b'/');
+            name.extend_from_slice(member);
+        }
+        let Ok(path) = ItemPath::parse(&name) else { return Ok(false) };
+        // A name that would be read otherwise than it stands cannot be met again by it.
+        if path.as_bytes() != name {
+            return Ok(false);
+        }
+        let unusable = match &seen.state {
+            State::Read => None,
+            _ => {
+                let why = "it was not read to its end when the index was made";
+                Some(Unusable::NotComputable(why.to_string()))
+            }
+        };
+        let admitted = self.admits(&path);
+        self.claim(Claim {
+            source: self.source,
+            line,
+            subject: Subject::Path(path),
+            size: (seen.state == State::Read).then_some(seen.length),
+            digests: seen.digests.clone(),
+            unusable,
+            interrupted: false,
+            yields: false,
+            inside,
+            shard: shard.and_then(|len| u32::try_from(len).ok()),
+        })?;
+        Ok(admitted)
     }
 
     fn hugging_face(&mut self, root: u16, layout: &hf_local::Layout) -> Result<Option<Scope>> {

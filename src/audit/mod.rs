@@ -1,16 +1,20 @@
 //! The run: load what is claimed, list what is there, plan, read, settle, report.
 
 mod findings;
+mod indexing;
 mod listing;
 mod lists;
 mod manifests;
 pub mod options;
+mod parts;
 mod planning;
 mod progress;
 mod reading;
 pub mod report;
+mod reused;
 mod run;
 
+pub use indexing::index;
 pub use options::{AuditOptions, Mode, Samples, ScopeOption, SourceSpec};
 pub use progress::{Progress, Silent};
 pub use report::{Report, SourceReport, Verdict};

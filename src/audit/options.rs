@@ -50,6 +50,8 @@ pub struct AuditOptions {
     pub threads: usize,
     /// Bytes of memory for joins and readers together.
     pub memory: usize,
+    /// The folder that an index is written to.
+    pub output: Option<PathBuf>,
     /// Where records go that do not fit the memory; `None`: the system's folder for temporary files.
     pub scratch: Option<PathBuf>,
     /// List folders in a pseudo-random order: for tests that prove it does not matter.
@@ -83,6 +85,7 @@ impl AuditOptions {
             reveal: false,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             memory: 256 << 20,
+            output: None,
             scratch: None,
             shuffle: None,
             patterns: Vec::new(),
@@ -115,6 +118,8 @@ pub enum Mode {
     Verify,
     /// Against hash lists.
     Flag,
+    /// Against nothing: what is measured is kept.
+    Index,
 }
 
 impl Mode {

@@ -18,13 +18,16 @@ use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, Locator};
 use crate::manifest::{bookkeeping, open_regular};
 use crate::observation::{Observation, Unread};
+use crate::observe::webdataset;
 use crate::plan::{Inside, ShardPlan};
 use crate::source::Stamp;
 
 /// The work of a run.
 pub struct Plan {
-    /// Files to be read, the largest first, so that no long one is begun last.
+    /// Files to be read: split by split, the largest first, so that no long one is begun last.
     pub work: Sorted<Work>,
+    /// How many splits there are.
+    pub splits: u64,
     /// What is settled without reading: links, devices.
     pub unread: Spool<Observation>,
     /// Folders that could not be listed: what lies below them cannot be told.
@@ -54,9 +57,25 @@ pub struct Work {
     pub stamp: Stamp,
     /// Whether opening it must follow a link.
     pub through_link: bool,
+    /// The split that it belongs to: files that one worker reads one after the other, in the order of their paths.
+    pub split: u64,
     /// What its claims ask for.
     asked: Asked,
 }
+
+/// Bytes and files of a split. One of an index is a part of it, and holds more: a part for every few files is a burden
+/// to whoever reads them.
+#[derive(Clone, Copy, Debug)]
+struct SplitSize {
+    bytes: u64,
+    files: usize,
+}
+
+/// Files that a split holds at most, whatever they share.
+const MOST_FIELDS: usize = 1 << 16;
+
+const SMALL: SplitSize = SplitSize { bytes: 4 << 20, files: 64 };
+const PART: SplitSize = SplitSize { bytes: 64 << 20, files: 4096 };
 
 /// What the claims on a file and on names inside it ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +92,8 @@ struct Asked {
     in_scope: bool,
     /// It is a manifest of the run or a format's bookkeeping: nobody has to claim it.
     exempt: bool,
+    /// Its SHA-256 as an index claims it, which claims its samples as well: they are looked at only if that differs.
+    expected: Option<[u8; 32]>,
 }
 
 /// What is the same for all files of a run.
@@ -88,6 +109,27 @@ pub struct Common {
     sought: DigestSet,
     /// What unclaimed files in scope are told with.
     told: DigestSet,
+    /// What is measured of every file for an index.
+    indexed: ShardPlan,
+    /// Rows are sought by their records.
+    records: bool,
+}
+
+impl Common {
+    /// Whether rows are sought by their records.
+    pub fn records(&self) -> bool {
+        self.records
+    }
+
+    /// Whether rows and cells are sought, and have to be kept.
+    pub fn seeks_rows(&self) -> bool {
+        self.records || !self.sought.is_empty()
+    }
+
+    /// The digests that every item of an index has.
+    pub fn indexed_digests(&self) -> DigestSet {
+        self.indexed.file
+    }
 }
 
 impl Work {
@@ -96,9 +138,30 @@ impl Work {
         self.asked.exempt
     }
 
+    /// The SHA-256 that spares looking inside, where an index gives one and nothing else asks for the inside.
+    pub fn expected(&self, common: &Common) -> Option<[u8; 32]> {
+        let closed =
+            common.samples != Samples::Always && common.lists.is_empty() && common.mode == Mode::Verify;
+        self.asked.expected.filter(|_| closed)
+    }
+
+    /// What to measure of the file at first: of one that need not be opened if it is as expected, only that.
+    pub fn first_plan(&self, common: &Common) -> Option<ShardPlan> {
+        match self.expected(common) {
+            Some(_) => {
+                let file = self.asked.file.union(DigestSet::of(Algorithm::Sha256));
+                Some(ShardPlan { file, ..ShardPlan::default() })
+            }
+            None => self.plan(common),
+        }
+    }
+
     /// What to measure of the file; `None` if nothing is asked of it.
     pub fn plan(&self, common: &Common) -> Option<ShardPlan> {
-        let Asked { claimed, file, members, named_inside, in_scope, exempt } = self.asked;
+        if common.mode == Mode::Index {
+            return Some(common.indexed);
+        }
+        let Asked { claimed, file, members, named_inside, in_scope, exempt, .. } = self.asked;
         // A file that nothing claims and whose samples nothing claims either may be what is missing elsewhere.
         let unclaimed = !claimed && !named_inside && !exempt;
         let mut plan = ShardPlan { file: file.union(common.lists), ..ShardPlan::default() };
@@ -124,6 +187,10 @@ impl Work {
             if seeking || named_inside {
                 plan.samples = plan.samples.union(common.sought);
                 plan.stream = plan.stream.union(common.sought);
+                plan.records = common.records;
+                if common.records {
+                    plan.samples.insert(Algorithm::Sha256);
+                }
             }
         }
         (!plan.file.is_empty() || plan.inside == Inside::Open).then_some(plan)
@@ -157,6 +224,9 @@ pub fn plan(
             .collect(),
         interrupted,
         work: Spool::new(scratch),
+        split: Vec::new(),
+        split_bytes: 0,
+        splits: 0,
         unread: Spool::new(scratch),
         blind: Spool::new(scratch),
         findings,
@@ -169,6 +239,7 @@ pub fn plan(
     let mut sought = DigestSet::EMPTY;
     let mut absent_names = DigestSet::EMPTY;
     let mut told = Algorithm::Cksum;
+    let mut records = false;
     let mut paths = listing.paths.iter().peekable();
     let mut last_absent: Vec<u8> = Vec::new();
     for record in claims.iter() {
@@ -182,6 +253,10 @@ pub fn plan(
         planning.enter(place)?;
         // The strongest digest of each claim: claims on one name are joined by the strongest of theirs.
         let strongest = claim.digests.strongest().map_or(DigestSet::EMPTY, |d| DigestSet::of(d.algorithm()));
+        if claim.inside.is_some() {
+            records = true;
+            sought = sought.union(strongest).union(DigestSet::of(Algorithm::Sha256));
+        }
         told = told.max(claim.digests.strongest().map_or(Algorithm::Cksum, Digest::algorithm));
         match planning.claimed(place, &claim) {
             Answer::Here { other } => {
@@ -208,11 +283,22 @@ pub fn plan(
         planning.found(place_of_claim(&path_key), found)?;
     }
     planning.enter_all()?;
-    let Planning { work, unread, blind, files, bytes, .. } = planning;
+    planning.end_split()?;
+    let Planning { work, splits, unread, blind, files, bytes, .. } = planning;
     let work = work.sorted()?;
     let told = if claims.is_empty() || told == Algorithm::Cksum { Algorithm::Sha256 } else { told };
     let told = DigestSet::of(told);
-    let common = Common { mode: options.mode, samples: options.samples, lists, absent_names, sought, told };
+    let indexed = indexed(options);
+    let common = Common {
+        mode: options.mode,
+        samples: options.samples,
+        lists,
+        absent_names,
+        sought,
+        told,
+        indexed,
+        records,
+    };
     let mut to_read = 0;
     for record in work.iter() {
         let (_, work) = record?;
@@ -220,7 +306,21 @@ pub fn plan(
             to_read += work.stamp.size;
         }
     }
-    Ok((Plan { work, unread, blind, files, bytes, to_read, here, absent, other_size }, common))
+    Ok((Plan { work, splits, unread, blind, files, bytes, to_read, here, absent, other_size }, common))
+}
+
+/// Digests that an index has of every item unless others are asked for.
+pub const INDEXED: [Algorithm; 4] = [Algorithm::Md5, Algorithm::Sha1, Algorithm::GitBlob, Algorithm::Sha256];
+
+/// What is measured of every file for an index.
+fn indexed(options: &AuditOptions) -> ShardPlan {
+    let digests = match options.declared {
+        DigestSet::EMPTY => INDEXED.into_iter().collect(),
+        // Samples are told apart and put together to records by their SHA-256.
+        some => some.union(DigestSet::of(Algorithm::Sha256)),
+    };
+    let inside = if options.samples == Samples::Never { Inside::Closed } else { Inside::Open };
+    ShardPlan { file: digests, inside, stream: digests, samples: digests, records: true }
 }
 
 enum Answer {
@@ -236,6 +336,10 @@ struct Planning<'a> {
     real_roots: Vec<PathBuf>,
     interrupted: &'a HashSet<String>,
     work: Spool<Work>,
+    /// The split that is being filled, and its bytes.
+    split: Vec<Work>,
+    split_bytes: u64,
+    splits: u64,
     unread: Spool<Observation>,
     blind: Spool<String>,
     findings: &'a mut dyn FindingSink,
@@ -286,6 +390,11 @@ impl Planning<'_> {
                     _ => None,
                 };
                 let other = matches!((size, claim.size), (Some(here), Some(claimed)) if here != claimed);
+                if claim.inside.is_some() {
+                    asked.named_inside = true;
+                    let sha256 = claim.digests.of(Algorithm::Sha256).filter(|_| !other);
+                    asked.expected = sha256.and_then(|digest| digest.bytes().try_into().ok());
+                }
                 answer = Answer::Here { other };
             } else {
                 // Another root may have a file here: what lies inside it must be measured all the same.
@@ -306,9 +415,7 @@ impl Planning<'_> {
             FoundKind::File { stamp, through_link } => {
                 asked.exempt = !asked.claimed && !asked.named_inside && self.is_exempt(&found, stamp);
                 let (root, path, stamp, through_link) = (found.root, found.path, *stamp, *through_link);
-                let mut key = (u64::MAX - stamp.size).to_be_bytes().to_vec();
-                key.extend_from_slice(&item_key(&place, root, 0));
-                self.work.push(&key, &Work { root, path, stamp, through_link, asked })
+                self.add(Work { root, path, stamp, through_link, split: 0, asked })
             }
             FoundKind::Link(detail) | FoundKind::Special(detail) | FoundKind::Pointer(detail) => {
                 let (why, code) = match &found.kind {
@@ -335,6 +442,36 @@ impl Planning<'_> {
         }
     }
 
+    /// Adds a file to the present split, or begins the next one with it.
+    fn add(&mut self, work: Work) -> Result<()> {
+        let size = if self.options.mode == Mode::Index { PART } else { SMALL };
+        let is_full = self.split_bytes + work.stamp.size > size.bytes || self.split.len() >= size.files;
+        let goes_on =
+            self.split.last().is_some_and(|last| last.root == work.root && share_a_key(last, &work));
+        if is_full && (!goes_on || self.split.len() >= MOST_FIELDS) {
+            self.end_split()?;
+        }
+        self.split_bytes += work.stamp.size;
+        self.split.push(work);
+        Ok(())
+    }
+
+    fn end_split(&mut self) -> Result<()> {
+        if self.split.is_empty() {
+            return Ok(());
+        }
+        for (ordinal, mut work) in std::mem::take(&mut self.split).into_iter().enumerate() {
+            work.split = self.splits;
+            let mut key = (u64::MAX - self.split_bytes).to_be_bytes().to_vec();
+            key.extend_from_slice(&self.splits.to_be_bytes());
+            key.extend_from_slice(&(ordinal as u64).to_be_bytes());
+            self.work.push(&key, &work)?;
+        }
+        self.splits += 1;
+        self.split_bytes = 0;
+        Ok(())
+    }
+
     fn is_exempt(&self, found: &Found, stamp: &Stamp) -> bool {
         let path = self.real_roots[usize::from(found.root)].join(OsStr::from_bytes(&found.path));
         self.own_files.contains(&path)
@@ -357,6 +494,12 @@ impl Planning<'_> {
                 .split(|&b| b == b'.' || b == b'/')
                 .any(|part| std::str::from_utf8(part).is_ok_and(|part| self.interrupted.contains(part)))
     }
+}
+
+/// Whether two files are fields of one WebDataset sample, which no split divides.
+fn share_a_key(a: &Work, b: &Work) -> bool {
+    let key = |work: &'_ Work| webdataset::key(&work.path).map(|(key, _)| key.to_vec());
+    key(a).is_some_and(|of_a| Some(of_a) == key(b))
 }
 
 /// Whether the name alone does not rule bookkeeping out: other files are not opened for it.

@@ -1,6 +1,8 @@
 //! Reading: workers take files from the plan, and what they observe is looked up and kept.
 
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
+use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,12 +10,14 @@ use std::sync::{Arc, Mutex};
 
 use super::findings::Findings;
 use super::lists::{Lists, Seen};
+use super::parts::{PartKeeper, Parts};
 use super::planning::{Common, Work};
 use super::progress::Progress;
 use crate::check::{FindingSink, item_key};
-use crate::digest::LoopHasher;
+use crate::digest::{Algorithm, DigestSet, LoopHasher};
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
+use crate::index::observations::PartEntry;
 use crate::index::spool::{Iter, Scratch, Sorted, Spool};
 use crate::locator::{ItemPath, Locator, place_key};
 use crate::observation::{Kind, Observation, State};
@@ -27,6 +31,8 @@ pub struct Reading {
     pub observations: Vec<Spool<Observation>>,
     /// Findings, one collection per worker.
     pub findings: Vec<Findings>,
+    /// Parts of an index that were written, in the order of the paths in them.
+    pub parts: Vec<PartEntry>,
     /// Counts over all workers.
     pub tally: Tally,
 }
@@ -44,6 +50,8 @@ pub struct Tally {
     pub unread: u64,
     /// Files read.
     pub shards: u64,
+    /// Files that an index told of.
+    pub reused: u64,
     /// Bytes read.
     pub bytes: u64,
 }
@@ -58,6 +66,8 @@ pub fn read(
     work_list: &Sorted<Work>,
     common: &Common,
     lists: &Arc<Lists>,
+    parts: Option<&Parts>,
+    spools: bool,
     threads: usize,
     scratch: &Scratch,
     new_findings: &(dyn Fn() -> Findings + Sync),
@@ -66,7 +76,7 @@ pub fn read(
 ) -> Result<Reading> {
     let queue = Queue {
         roots: roots.iter().map(|root| (root.clone(), root.is_dir())).collect(),
-        work: Mutex::new(work_list.iter()),
+        work: Mutex::new(work_list.iter().peekable()),
         common: *common,
         skipped: Mutex::new(Spool::new(scratch)),
         skipped_items: AtomicU64::new(0),
@@ -77,30 +87,44 @@ pub fn read(
         Error::Usage(format!("{threads} threads cannot be started: {error}; try fewer with --threads"))
     })?;
     let outcomes: Vec<Result<Keeper<'_>>> = pool.broadcast(|_| {
-        let mut keeper = Keeper {
-            observations: Spool::new(scratch),
-            findings: new_findings(),
-            lists,
-            tally: Tally::default(),
-            progress,
-            stop,
-        };
+        let mut keeper = Keeper::new(new_findings(), lists, scratch, progress, stop);
+        keeper.spools = spools;
         let mut hasher = LoopHasher::new();
-        let result = work(&queue, &mut hasher, &mut keeper);
+        let mut read = || -> Result<()> {
+            while let Some(split) = queue.next_split()? {
+                keeper.part = parts.map(|parts| parts.begin(split.number)).transpose()?;
+                keeper.holds_back = common.records();
+                work(&split, &mut hasher, &mut keeper)?;
+                if let Some(split) = keeper.judge_trial(split)? {
+                    work(&split, &mut hasher, &mut keeper)?;
+                }
+                if let Some(part) = keeper.part.take() {
+                    keeper.parts.extend(part.finish()?);
+                }
+            }
+            Ok(())
+        };
+        let result = read();
         if result.is_err() {
             // The others need not go on with what can no longer be reported.
             stop.store(true, Ordering::Relaxed);
         }
         result.map(|()| keeper)
     });
-    let mut reading = Reading { observations: Vec::new(), findings: Vec::new(), tally: Tally::default() };
+    let mut reading = Reading {
+        observations: Vec::new(),
+        findings: Vec::new(),
+        parts: Vec::new(),
+        tally: Tally::default(),
+    };
     let mut error = None;
     for outcome in outcomes {
         match outcome {
             Ok(keeper) => {
-                let Keeper { observations, findings, tally, .. } = keeper;
+                let Keeper { observations, findings, parts, tally, .. } = keeper;
                 reading.observations.push(observations);
                 reading.findings.push(findings);
+                reading.parts.extend(parts);
                 reading.tally.add(&tally);
             }
             Err(cause) => error = Some(cause),
@@ -109,10 +133,22 @@ pub fn read(
     if let Some(error) = error {
         return Err(error);
     }
+    reading.parts.sort_by(|a, b| a.name.cmp(&b.name));
     reading.tally.items += queue.skipped_items.load(Ordering::Relaxed);
     let skipped = queue.skipped.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     reading.observations.push(skipped);
     Ok(reading)
+}
+
+impl Reading {
+    /// Adds what an index told.
+    pub fn add_reused(&mut self, keeper: Keeper<'_>) {
+        let Keeper { observations, findings, mut tally, .. } = keeper;
+        tally.reused = std::mem::take(&mut tally.shards);
+        self.observations.push(observations);
+        self.findings.push(findings);
+        self.tally.add(&tally);
+    }
 }
 
 impl Tally {
@@ -122,6 +158,7 @@ impl Tally {
         self.looked_up += other.looked_up;
         self.unread += other.unread;
         self.shards += other.shards;
+        self.reused += other.reused;
         self.bytes += other.bytes;
     }
 }
@@ -129,7 +166,7 @@ impl Tally {
 /// The files still to be read.
 struct Queue<'a> {
     roots: Vec<(PathBuf, bool)>,
-    work: Mutex<Iter<'a, Work>>,
+    work: Mutex<Peekable<Iter<'a, Work>>>,
     common: Common,
     /// Files of which nothing is asked.
     skipped: Mutex<Spool<Observation>>,
@@ -138,21 +175,37 @@ struct Queue<'a> {
     stop: &'a AtomicBool,
 }
 
-impl Jobs for Queue<'_> {
+/// The files of one split.
+struct Split<'q, 'a> {
+    queue: &'q Queue<'a>,
+    number: u64,
+    files: Mutex<VecDeque<Work>>,
+    /// Files that are read once more, and opened, unless they have this SHA-256.
+    on_trial: Mutex<HashMap<(u16, Vec<u8>), ([u8; 32], Work)>>,
+    /// They are opened now.
+    again: bool,
+}
+
+impl Jobs for Split<'_, '_> {
     fn next(&self) -> Result<Option<Job>> {
+        let queue = self.queue;
         loop {
-            if self.stop.load(Ordering::Relaxed) {
+            if queue.stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            let next = self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
-            let Some(record) = next else { return Ok(None) };
-            let (_, file) = record?;
-            let Some(plan) = file.plan(&self.common) else {
-                self.skip(&file)?;
+            let next = self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front();
+            let Some(file) = next else { return Ok(None) };
+            let plan = if self.again { file.plan(&queue.common) } else { file.first_plan(&queue.common) };
+            let Some(plan) = plan else {
+                queue.skip(&file)?;
                 continue;
             };
-            self.progress.begin(&file.path);
-            let (root, is_folder) = &self.roots[usize::from(file.root)];
+            if let Some(expected) = file.expected(&queue.common).filter(|_| !self.again) {
+                let mut on_trial = self.on_trial.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                on_trial.insert((file.root, file.path.clone()), (expected, file.clone()));
+            }
+            queue.progress.begin(&file.path);
+            let (root, is_folder) = &queue.roots[usize::from(file.root)];
             let path = if *is_folder { root.join(OsStr::from_bytes(&file.path)) } else { root.clone() };
             let source = FileSource::open(&path, file.through_link).map(|s| Arc::new(s) as Arc<dyn Source>);
             let exempt = file.is_exempt();
@@ -165,6 +218,29 @@ impl Jobs for Queue<'_> {
                 source,
             }));
         }
+    }
+}
+
+impl<'a> Queue<'a> {
+    /// The next split; `None` when there is no more, or the run was stopped.
+    fn next_split(&self) -> Result<Option<Split<'_, 'a>>> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let mut work = self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(first) = work.next().transpose()? else { return Ok(None) };
+        let number = first.1.split;
+        let mut files = VecDeque::from([first.1]);
+        while let Some(next) = work.next_if(|r| r.as_ref().map_or(true, |(_, work)| work.split == number)) {
+            files.push_back(next?.1);
+        }
+        Ok(Some(Split {
+            queue: self,
+            number,
+            files: Mutex::new(files),
+            on_trial: Mutex::default(),
+            again: false,
+        }))
     }
 }
 
@@ -182,43 +258,39 @@ impl Queue<'_> {
 }
 
 /// What one worker saw.
-struct Keeper<'a> {
+pub struct Keeper<'a> {
     observations: Spool<Observation>,
     findings: Findings,
     lists: &'a Lists,
+    /// The part of an index that is being written.
+    part: Option<PartKeeper>,
+    parts: Vec<PartEntry>,
+    /// Items are settled later: they are kept.
+    spools: bool,
+    /// The file whose rows and cells pass by, and how many there were.
+    rows_of: Option<(u16, Vec<u8>, u64)>,
+    /// Those of other files that are being read.
+    rows: HashMap<(u16, Vec<u8>), u64>,
+    /// Files of which it is not yet known whether they have to be opened.
+    held_back: Vec<Observation>,
+    holds_back: bool,
+    /// Digests that hash lists need and an index does not have, and how many items were not looked up for that.
+    pub lacks: DigestSet,
+    pub lacking: u64,
+    /// Files of an index that `--include` and `--exclude` leave out.
+    pub left_out: u64,
     tally: Tally,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
 }
 
 impl Observer for Keeper<'_> {
-    fn observation(&mut self, mut seen: Observation) -> Result<()> {
-        if !self.lists.is_empty() && !seen.digests.is_empty() {
-            self.tally.looked_up += 1;
-            seen.known_bad = self.look_up(&seen)?;
+    fn observation(&mut self, seen: Observation) -> Result<()> {
+        if self.holds_back && seen.kind == Kind::File {
+            self.held_back.push(seen);
+            return Ok(());
         }
-        if seen.state == State::Read && !self.lists.algorithms().minus(seen.digests.set()).is_empty() {
-            let lacking: Vec<_> =
-                self.lists.algorithms().minus(seen.digests.set()).iter().map(|a| a.name()).collect();
-            let detail = format!("a hash list needs its {}, which cannot be measured", lacking.join(" and "));
-            self.fault(seen.locator.clone(), Code::Unverifiable, detail)?;
-        }
-        if let State::Unread(_) = seen.state {
-            self.tally.unread += 1;
-        }
-        match seen.kind {
-            // What an archive decompresses to is a layer, not an item: its members are.
-            Kind::Stream if seen.opened => return Ok(()),
-            Kind::File => self.tally.shards += 1,
-            Kind::Member | Kind::Stream if !seen.hidden => self.tally.samples += 1,
-            Kind::Member | Kind::Stream | Kind::Row | Kind::Cell | Kind::Region => {}
-        }
-        self.tally.items += 1;
-        // A member whose name is refused has no place of its own: it is kept at its shard's.
-        let refused = seen.locator.member.iter().any(|name| ItemPath::parse(name).is_err());
-        let named = seen.kind == Kind::Member && !seen.hidden && !refused;
-        let place = if named { seen.locator.place_key() } else { place_key(&seen.locator.shard) };
-        self.observations.push(&item_key(&place, seen.locator.root.unwrap_or(0), seen.item), &seen)
+        self.keep(seen)
     }
 
     fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()> {
@@ -236,6 +308,141 @@ impl Observer for Keeper<'_> {
 
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl<'a> Keeper<'a> {
+    /// One that has seen nothing.
+    pub fn new(
+        findings: Findings,
+        lists: &'a Lists,
+        scratch: &Scratch,
+        progress: &'a dyn Progress,
+        stop: &'a AtomicBool,
+    ) -> Self {
+        Keeper {
+            observations: Spool::new(scratch),
+            findings,
+            lists,
+            part: None,
+            parts: Vec::new(),
+            spools: true,
+            rows_of: None,
+            rows: HashMap::new(),
+            held_back: Vec::new(),
+            holds_back: false,
+            lacks: DigestSet::EMPTY,
+            lacking: 0,
+            left_out: 0,
+            tally: Tally::default(),
+            progress,
+            stop,
+        }
+    }
+
+    /// Takes what an index says of an item.
+    ///
+    /// # Errors
+    /// Where scratch files fail.
+    pub fn reuse(&mut self, seen: Observation) -> Result<()> {
+        if seen.kind == Kind::Row && !seen.derived {
+            self.tally.samples += 1;
+        }
+        self.keep(seen)
+    }
+}
+
+impl Keeper<'_> {
+    /// Looks an item up, counts it, and keeps it for the rounds.
+    fn keep(&mut self, mut seen: Observation) -> Result<()> {
+        if let Some(part) = &mut self.part {
+            part.observation(&seen)?;
+        }
+        if seen.derived {
+            return Ok(());
+        }
+        if !self.lists.is_empty() && !seen.digests.is_empty() {
+            self.tally.looked_up += 1;
+            seen.known_bad = self.look_up(&seen)?;
+        }
+        let lacking = self.lists.algorithms().minus(seen.digests.set());
+        if !lacking.is_empty() && !self.lacks.is_empty() && seen.kind != Kind::Row {
+            self.lacking += u64::from(seen.state == State::Read);
+        } else if seen.state == State::Read && !lacking.is_empty() && seen.kind != Kind::Row {
+            let lacking: Vec<_> = lacking.iter().map(|a| a.name()).collect();
+            let detail = format!("a hash list needs its {}, which cannot be measured", lacking.join(" and "));
+            self.fault(seen.locator.clone(), Code::Unverifiable, detail)?;
+        }
+        if let State::Unread(_) = seen.state {
+            self.tally.unread += 1;
+        }
+        if matches!(seen.kind, Kind::Row | Kind::Cell) {
+            self.count_row(&seen);
+            self.tally.items += 1;
+            return Ok(());
+        }
+        if seen.kind == Kind::File {
+            seen.unnamed = self.rows_in(&seen);
+        }
+        match seen.kind {
+            // What an archive decompresses to is a layer, not an item: its members are.
+            Kind::Stream if seen.opened => return Ok(()),
+            Kind::File => self.tally.shards += 1,
+            Kind::Member | Kind::Stream if !seen.hidden => self.tally.samples += 1,
+            _ => {}
+        }
+        self.tally.items += 1;
+        // A member whose name is refused has no place of its own: it is kept at its shard's.
+        let refused = seen.locator.member.iter().any(|name| ItemPath::parse(name).is_err());
+        let named = seen.kind == Kind::Member && !seen.hidden && !refused;
+        let place = if named { seen.locator.place_key() } else { place_key(&seen.locator.shard) };
+        if !self.spools {
+            return Ok(());
+        }
+        self.observations.push(&item_key(&place, seen.locator.root.unwrap_or(0), seen.item), &seen)
+    }
+
+    /// Counts a row or a cell of a file.
+    fn count_row(&mut self, seen: &Observation) {
+        let root = seen.locator.root.unwrap_or(0);
+        match &mut self.rows_of {
+            Some((of, path, rows)) if *of == root && *path == seen.locator.shard => *rows += 1,
+            other => {
+                if let Some((of, path, rows)) = other.take() {
+                    *self.rows.entry((of, path)).or_default() += rows;
+                }
+                *other = Some((root, seen.locator.shard.clone(), 1));
+            }
+        }
+    }
+
+    /// The rows and cells of a file that has been read to its end.
+    fn rows_in(&mut self, seen: &Observation) -> u64 {
+        let key = (seen.locator.root.unwrap_or(0), seen.locator.shard.clone());
+        let before = self.rows.remove(&key).unwrap_or(0);
+        let is_its = self.rows_of.as_ref().is_some_and(|(root, path, _)| *root == key.0 && *path == key.1);
+        let last = if is_its { self.rows_of.take().map_or(0, |(_, _, rows)| rows) } else { 0 };
+        before + last
+    }
+
+    /// Keeps the files of a split that are as expected; gives those that have to be read once more, and opened.
+    fn judge_trial<'q, 'a>(&mut self, split: Split<'q, 'a>) -> Result<Option<Split<'q, 'a>>> {
+        let mut on_trial = split.on_trial.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut again = VecDeque::new();
+        for seen in std::mem::take(&mut self.held_back) {
+            let key = (seen.locator.root.unwrap_or(0), seen.locator.shard.clone());
+            let sha256 = seen.digests.of(Algorithm::Sha256).map(|digest| digest.bytes());
+            match on_trial.remove(&key) {
+                Some((expected, work)) if sha256 != Some(&expected) && seen.state == State::Read => {
+                    again.push_back(work);
+                }
+                _ => self.keep(seen)?,
+            }
+        }
+        self.holds_back = false;
+        let files = Mutex::new(again);
+        let is_over = files.lock().map_or(true, |files| files.is_empty());
+        Ok((!is_over).then(|| Split { files, on_trial: Mutex::default(), again: true, ..split }))
     }
 }
 

@@ -139,6 +139,8 @@ pub struct Coverage {
     pub looked_up: u64,
     /// Files read.
     pub shards_read: u64,
+    /// Files that an index told of, which were not read again.
+    pub shards_reused: u64,
     /// Bytes read from the dataset.
     pub bytes_read: u64,
     /// Equations of the balance that do not hold.

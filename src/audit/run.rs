@@ -9,15 +9,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::findings::{Findings, Names};
 use super::lists::Lists;
 use super::options::{AuditOptions, Mode, Samples, ScopeOption};
+use super::parts::{parts_in_scratch, store_of};
 use super::progress::Progress;
 use super::report::{Coverage, Report, SourceReport, Verdict};
+use super::reused::{self, Reused, exempt_files};
 use super::{listing, manifests, planning, reading};
 use crate::check::FindingSink;
 use crate::check::balance::Balance;
+use crate::check::samples::{self, Sides};
 use crate::check::{Rules, absent, containers, contents, places};
 use crate::claim::{Scope, SourceId};
 use crate::error::{Error, Result};
 use crate::finding::{Class, Code, Finding};
+use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted};
 use crate::locator::Escaped;
 use crate::manifest::hf_local;
@@ -36,6 +40,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let layouts = layouts(options)?;
     let stores: Vec<Vec<PathBuf>> =
         layouts.iter().map(|l| l.as_ref().map(hf_local::Layout::stores).unwrap_or_default()).collect();
+    let reused = reused::open(options)?;
     let listing = listing::list(options, &stores, discovering, &scratch, stop)?;
     go_on(stop)?;
     let layouts = if discovering { layouts } else { layouts.iter().map(|_| None).collect() };
@@ -98,15 +103,20 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &scratch,
         &mut findings,
     )?;
-    tell_early(&plan, progress);
+    if reused.is_empty() {
+        tell_early(&plan, progress);
+    }
 
     progress.stage("reading");
     progress.planned(plan.to_read, plan.files);
-    let read = reading::read(
+    let parts = common.seeks_rows().then(|| parts_in_scratch(options)).transpose()?;
+    let mut read = reading::read(
         &options.roots,
         &plan.work,
         &common,
         &lists,
+        parts.as_ref().map(|(parts, _)| parts),
+        true,
         options.threads.max(1),
         &scratch,
         &new_findings,
@@ -114,6 +124,22 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         stop,
     )?;
     go_on(stop)?;
+    let mut stores = Vec::new();
+    if let Some((parts, folder)) = parts {
+        stores.push(store_of(parts, folder, std::mem::take(&mut read.parts), options));
+    }
+    let manifests = exempt_files(&loaded.reports);
+    let of_indexes = Reused { options, lists: &lists, manifests: &manifests, scratch: &scratch };
+    let (mut files_in_indexes, mut bytes_in_indexes) = (0, 0);
+    let mut blind = plan.blind;
+    for index in reused {
+        files_in_indexes += index.store.index.files;
+        bytes_in_indexes += index.store.index.bytes;
+        index.blind(&mut blind)?;
+        of_indexes.feed(&index, &new_findings, &mut read, progress, stop)?;
+        go_on(stop)?;
+        stores.push(index.store);
+    }
 
     progress.stage("settling");
     let links = plan.unread.len();
@@ -121,12 +147,37 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let mut observations = read.observations;
     observations.push(plan.unread);
     let items = Sorted::of(observations)?;
-    let left = places::settle(&loaded.claims, &items, plan.blind, &scratch, &mut balance, &mut findings)?;
+    let left = places::settle(&loaded.claims, &items, blind, &scratch, &mut balance, &mut findings)?;
     drop(items);
     go_on(stop)?;
-    let pairs = contents::settle(&left, &scratch)?;
-    containers::settle(&left, &pairs, &rules, &scratch, &mut balance, &mut findings)?;
-    absent::settle(&left, &pairs, &rules, read.tally.unread + links, &mut balance, &mut findings)?;
+    let mut pairs = contents::settle(&left, &scratch)?;
+    let (index_source, claimed) = match loaded.index {
+        Some((source, store)) => (source, Some(store)),
+        None => (SourceId(0), None),
+    };
+    let sides = Sides {
+        source: index_source,
+        claimed: claimed.as_ref(),
+        seen: &stores,
+        memory: options.memory / 2,
+        threads: options.threads.max(1),
+    };
+    let samples = samples::settle(&left, &mut pairs, &sides, &scratch)?;
+    go_on(stop)?;
+    let told = containers::settle(&left, &pairs, &samples, &rules, &scratch, &mut balance, &mut findings)?;
+    let rounds = absent::Rounds { left: &left, pairs: &pairs, samples: &samples, repacked: &told.repacked };
+    absent::settle(&rounds, &rules, read.tally.unread + links, &scratch, &mut balance, &mut findings)?;
+    samples::tell(
+        &samples,
+        &left,
+        &pairs,
+        &sides,
+        &told.one_by_one,
+        &rules,
+        &scratch,
+        &mut balance,
+        &mut findings,
+    )?;
 
     let mut all = read.findings;
     all.push(findings);
@@ -138,6 +189,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         balance,
         looked_up: read.tally.looked_up,
         shards_read: read.tally.shards,
+        shards_reused: read.tally.reused,
         bytes_read: read.tally.bytes,
         left_out: listing.left_out,
         spilled: scratch.spilled(),
@@ -161,9 +213,9 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         started,
         finished: jiff::Timestamp::now(),
         roots: options.roots.clone(),
-        shards: plan.files,
+        shards: plan.files + files_in_indexes,
         samples: read.tally.samples,
-        bytes: plan.bytes,
+        bytes: plan.bytes + bytes_in_indexes,
         sources,
         coverage,
         counts,
@@ -173,11 +225,11 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
 }
 
 /// A run that was asked to stop ends between two stages, without a report.
-fn go_on(stop: &AtomicBool) -> Result<()> {
+pub(super) fn go_on(stop: &AtomicBool) -> Result<()> {
     if stop.load(Ordering::Relaxed) { Err(Error::Interrupted { signal: "a signal" }) } else { Ok(()) }
 }
 
-fn check_options(options: &AuditOptions) -> Result<()> {
+pub(super) fn check_options(options: &AuditOptions) -> Result<()> {
     if options.roots.is_empty() {
         return Err(Error::Usage("no dataset was named".into()));
     }
@@ -209,7 +261,7 @@ fn check_options(options: &AuditOptions) -> Result<()> {
     Ok(())
 }
 
-fn scratch(options: &AuditOptions) -> Result<Scratch> {
+pub(super) fn scratch(options: &AuditOptions) -> Result<Scratch> {
     let folder = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
     for root in &options.roots {
         let real = |path: &PathBuf| std::fs::canonicalize(path).ok();
@@ -229,7 +281,8 @@ fn scratch(options: &AuditOptions) -> Result<Scratch> {
 }
 
 fn layouts(options: &AuditOptions) -> Result<Vec<Option<hf_local::Layout>>> {
-    let layouts: Vec<_> = options.roots.iter().map(|root| hf_local::detect(root)).collect();
+    let detect = |root: &PathBuf| if is_index(root) { None } else { hf_local::detect(root) };
+    let layouts: Vec<_> = options.roots.iter().map(detect).collect();
     if options.revision.is_some() && layouts.iter().all(Option::is_none) {
         return Err(Error::Usage(
             "--revision chooses among what `hf download` left, and no dataset here has any of it".into(),
@@ -262,14 +315,19 @@ fn nothing_usable(reports: &[SourceReport]) -> Error {
     Error::NothingToCheckAgainst { sought, advice: "Name a manifest with --manifest FILE.".into() }
 }
 
-fn names(options: &AuditOptions, planned: &[manifests::Planned], lists: &Lists) -> Names {
-    let roots = match options.roots.as_slice() {
-        [_] => Vec::new(),
-        several => several.iter().map(|r| r.as_os_str().as_bytes().to_vec()).collect(),
-    };
+pub(super) fn names(options: &AuditOptions, planned: &[manifests::Planned], lists: &Lists) -> Names {
+    let roots = roots_as_typed(options).into_iter().map(String::into_bytes).collect();
     let sources =
         planned.iter().map(|p| p.name.clone()).chain(lists.reports.iter().map(|r| r.path.clone())).collect();
     Names { roots, sources }
+}
+
+/// What roots are called in reports and indexes; none where there is only one.
+pub(super) fn roots_as_typed(options: &AuditOptions) -> Vec<String> {
+    match options.roots.as_slice() {
+        [_] => Vec::new(),
+        several => several.iter().map(|root| Escaped(root.as_os_str().as_bytes()).to_string()).collect(),
+    }
 }
 
 /// Names and sizes tell the worst within seconds; hashing may take hours.
@@ -294,7 +352,7 @@ fn tell_early(plan: &planning::Plan, progress: &dyn Progress) {
     }
 }
 
-fn coverage_scope(options: &AuditOptions, unknown: bool) -> &'static str {
+pub(super) fn coverage_scope(options: &AuditOptions, unknown: bool) -> &'static str {
     if options.subset {
         "subset"
     } else if options.include.is_some() || options.exclude.is_some() {
@@ -334,12 +392,13 @@ fn conclude(
 }
 
 /// What changes the answer, as it is told in the report.
-fn options_of(options: &AuditOptions) -> BTreeMap<&'static str, String> {
+pub(super) fn options_of(options: &AuditOptions) -> BTreeMap<&'static str, String> {
     let mut all = BTreeMap::new();
     let mode = match options.mode {
         Mode::Audit => "audit",
         Mode::Verify => "verify",
         Mode::Flag => "flag",
+        Mode::Index => "index",
     };
     all.insert("command", mode.to_string());
     let samples = match options.samples {

@@ -1,29 +1,54 @@
 //! The last round: claims that nothing answered. Missing, or not to be told.
 
+use serde::{Deserialize, Serialize};
+
 use super::balance::{Balance, ClaimClass};
 use super::contents::Pairs;
 use super::places::{Absent, Leftovers, claimed_place};
+use super::samples::{Beside, Held, Samples};
 use super::{FindingSink, Rules, is_below, place_of_claim};
+use crate::claim::SourceId;
+use crate::digest::Algorithm;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
+use crate::index::spool::{Scratch, Sorted, Spool};
+use crate::locator::Locator;
 
-/// Settles the claims on absent names. `blind` is what makes "missing" uncertain for all of them: how many files were
-/// not read and may hold what is sought.
+/// What the earlier rounds came to.
+pub struct Rounds<'a> {
+    /// What was left of the first round.
+    pub left: &'a Leftovers,
+    /// What the second one found elsewhere.
+    pub pairs: &'a Pairs,
+    /// How rows and cells fared.
+    pub samples: &'a Samples,
+    /// Claimed places whose file was only packed anew.
+    pub repacked: &'a Sorted<()>,
+}
+
+/// Settles the claims that no item answered, and those that an index makes of the inside of files. `unread` is what
+/// makes "missing" uncertain for all of them: how many files were not read and may hold what is sought.
 ///
 /// # Errors
 /// Where scratch files fail or a finding cannot be kept.
 pub fn settle(
-    left: &Leftovers,
-    pairs: &Pairs,
+    rounds: &Rounds<'_>,
     rules: &Rules,
     unread: u64,
+    scratch: &Scratch,
     balance: &mut Balance,
     findings: &mut dyn FindingSink,
 ) -> Result<()> {
-    let mut found = pairs.found.iter().peekable();
+    let Rounds { left, pairs, samples, .. } = rounds;
+    let families = families(left, pairs, scratch)?;
+    let mut families = Beside::new(families.iter());
+    let mut held = Beside::new(samples.claims.iter());
+    let mut found = Beside::new(pairs.found.iter());
     let mut blind = left.blind.iter().peekable();
     // Blind places that may hold the current one; each holds the next.
     let mut holders: Vec<(Vec<u8>, String)> = Vec::new();
+    // The claimed container that the current name may lie in, and what became of it.
+    let mut container: Option<(Vec<u8>, ClaimClass)> = None;
     for record in left.absent.iter() {
         let (key, absent) = record?;
         let place = place_of_claim(&key);
@@ -34,24 +59,120 @@ pub fn settle(
             holders.push((holder, why));
         }
         holders.retain(|(holder, _)| is_below(place, holder) || place == holder.as_slice());
-        let mut was_found = false;
-        while let Some(next) = found.next_if(|r| r.as_ref().map_or(true, |(k, _)| *k <= key)) {
-            was_found |= next?.0 == key;
+        container = container.filter(|(holder, _)| is_below(place, holder));
+        let was_found = found.at(&key)?.is_some();
+        let family = families.at(&key)?.unwrap_or_default();
+        let held = held.at(&key)?.unwrap_or_default();
+        let of_inside = absent.inside.map_or(0, |inside| inside.unnamed);
+        let found_inside = family.found > 0 || held.in_place + held.elsewhere > 0;
+        if let Some((_, class)) = &container
+            && !was_found
+            && *class != ClaimClass::Altered
+        {
+            // It shares what became of its container.
+            balance.claims(*class, absent.claims);
+            continue;
+        }
+        if absent.inside.is_some() && found_inside && !was_found {
+            // Found sample by sample, or in part: what is missing is told one by one.
+            balance.claims(ClaimClass::Moved, absent.claims);
+            settle_rows(&absent.name, absent.source, held, of_inside, balance, findings)?;
+            container = Some((place.to_vec(), ClaimClass::Altered));
+            continue;
         }
         let class = if was_found {
             ClaimClass::Moved
         } else if let Some((_, why)) = holders.iter().rev().find(|(holder, _)| is_below(place, holder)) {
             findings.finding(tell(Code::Unverified, &absent, format!("it cannot be told: {why}")))?;
             ClaimClass::NotChecked(Code::Unverified.name())
-        } else if rules.subset && absent.shard.is_none() {
+        } else if rules.subset && !absent.shard_is_here {
             ClaimClass::NotChecked("not here (--subset)")
         } else {
             findings.finding(tell(Code::Missing, &absent, missing_detail(&absent, unread)))?;
             ClaimClass::Missing
         };
-        balance.claims(class, absent.claims);
+        balance.claims(class, absent.claims + of_inside);
+        if absent.inside.is_some() {
+            container = Some((place.to_vec(), class));
+        }
+    }
+    altered(rounds, balance, findings)
+}
+
+/// Claims on files that are here with other bytes, and on rows and cells in them.
+fn altered(rounds: &Rounds<'_>, balance: &mut Balance, findings: &mut dyn FindingSink) -> Result<()> {
+    let mut held = Beside::new(rounds.samples.claims.iter());
+    let mut repacked = Beside::new(rounds.repacked.iter());
+    for record in rounds.left.opened.iter() {
+        let (key, open) = record?;
+        let held = held.at(&key)?.unwrap_or_default();
+        let class = if repacked.at(&key)?.is_some() { ClaimClass::Moved } else { ClaimClass::Altered };
+        balance.claims(class, open.claims);
+        settle_rows(&open.name, open.source, held, open.unnamed, balance, findings)?;
     }
     Ok(())
+}
+
+/// Rows and cells of a claimed file that were found; those that were not are told one by one.
+fn settle_rows(
+    name: &[u8],
+    source: SourceId,
+    held: Held,
+    due: u64,
+    balance: &mut Balance,
+    findings: &mut dyn FindingSink,
+) -> Result<()> {
+    balance.claims(ClaimClass::Ok, held.in_place);
+    balance.claims(ClaimClass::Moved, held.elsewhere);
+    if held.in_place > 0 {
+        *balance.algorithms.entry(Algorithm::Sha256).or_default() += held.in_place;
+    }
+    if held.rows_by_values > 0 {
+        let detail = format!(
+            "the texts and bytes of {} of its rows were found, but not together as records with the same fields: \
+             whether numbers and other fields are as claimed cannot be told",
+            held.rows_by_values
+        );
+        let mut finding = Finding::of_place(Code::Unverified, Locator::file(None, name), detail);
+        finding.source = Some(source);
+        findings.finding(finding)?;
+    }
+    // A round that did not take place has told nothing of them.
+    balance.claims(ClaimClass::NotChecked(Code::Unverified.name()), due.saturating_sub(held.items()));
+    Ok(())
+}
+
+/// How the members of a claimed container that is not here fared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Family {
+    found: u64,
+}
+
+fn families(left: &Leftovers, pairs: &Pairs, scratch: &Scratch) -> Result<Sorted<Family>> {
+    let mut families = Spool::new(scratch);
+    let mut found = Beside::new(pairs.found.iter());
+    let mut open: Option<(Vec<u8>, Family)> = None;
+    for record in left.absent.iter() {
+        let (key, absent) = record?;
+        let was_found = found.at(&key)?.is_some();
+        match &mut open {
+            Some((holder, family)) if is_below(place_of_claim(&key), place_of_claim(holder)) => {
+                family.found += u64::from(was_found);
+            }
+            _ => {
+                if let Some((key, family)) = open.take() {
+                    families.push(&key, &family)?;
+                }
+            }
+        }
+        if absent.inside.is_some() && open.is_none() {
+            open = Some((key, Family::default()));
+        }
+    }
+    if let Some((key, family)) = open {
+        families.push(&key, &family)?;
+    }
+    families.sorted()
 }
 
 fn missing_detail(absent: &Absent, unread: u64) -> String {

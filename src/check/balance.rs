@@ -65,7 +65,14 @@ impl Balance {
 
     /// Settles one item.
     pub fn item(&mut self, class: ItemClass) {
-        *self.items.entry(class).or_default() += 1;
+        self.items(class, 1);
+    }
+
+    /// Settles `count` items.
+    pub fn items(&mut self, class: ItemClass, count: u64) {
+        if count > 0 {
+            *self.items.entry(class).or_default() += count;
+        }
     }
 
     /// Claims of one class.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::balance::{Balance, ItemClass};
 use super::contents::{Home, Pairs};
-use super::places::{Leftovers, Loose, Role};
+use super::places::{AlteredFile, Leftovers, Role};
+use super::samples::{Held, Samples};
 use super::{FindingSink, Rules};
 use crate::error::Result;
 use crate::finding::{Code, Finding};
@@ -17,39 +18,65 @@ use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::Escaped;
 use crate::observation::{Kind, Observation, State, Unread};
 
-/// Settles all loose items.
+/// What the settling of containers leaves to be told.
+pub struct Told {
+    /// Files of which rows and cells are told one by one, by item key.
+    pub one_by_one: Sorted<()>,
+    /// Claimed places whose file has other bytes, and all the samples that are claimed.
+    pub repacked: Sorted<()>,
+}
+
+/// Settles all loose items, and the rows and cells of files that are settled as a whole.
 ///
 /// # Errors
 /// Where scratch files fail or a finding cannot be kept.
+#[allow(clippy::too_many_arguments, reason = "the parts of one run, each used once")]
 pub fn settle(
     left: &Leftovers,
     pairs: &Pairs,
+    samples: &Samples,
     rules: &Rules,
     scratch: &Scratch,
     balance: &mut Balance,
     findings: &mut dyn FindingSink,
-) -> Result<()> {
-    let verdicts = decide(&left.loose, &pairs.homes, rules, scratch)?;
+) -> Result<Told> {
+    let verdicts = decide(left, pairs, samples, rules, scratch)?;
     let mut verdicts = verdicts.iter().peekable();
     let mut homes = pairs.homes.iter().peekable();
+    let mut held = samples.items.iter().peekable();
     let mut holders: HashMap<u16, Verdict> = HashMap::new();
+    let mut one_by_one = Spool::new(scratch);
+    let mut repacked = Spool::new(scratch);
     for record in left.loose.iter() {
         let (key, loose) = record?;
         let home = take(&mut homes, &key)?;
-        let root = loose.seen.locator.root.unwrap_or(0);
+        let seen = &loose.seen;
+        let root = seen.locator.root.unwrap_or(0);
         let class = match loose.role {
-            Role::File { .. } => {
+            Role::File { .. } | Role::Altered(_) => {
                 let verdict = take(&mut verdicts, &key)?.unwrap_or(Verdict::OutOfScope);
+                let held = take(&mut held, &key)?;
                 holders.insert(root, verdict);
-                tell_file(&loose.seen, verdict, home, findings)?
+                let (class, finding) = match loose.role {
+                    Role::Altered(file) => tell_altered(seen, verdict, file.finding),
+                    _ => tell_file(seen, verdict, home)?,
+                };
+                finding.map_or(Ok(()), |finding| findings.finding(finding))?;
+                if verdict == Verdict::Repacked {
+                    repacked.push(&super::claim_key(super::place_of_item(&key)), &())?;
+                }
+                if settle_rows(seen, verdict, class, held, balance, findings)? {
+                    one_by_one.push(&key, &())?;
+                }
+                class
             }
-            Role::InLoose => {
+            Role::InLoose | Role::InRepacked => {
                 let verdict = holders.get(&root).copied().unwrap_or(Verdict::OutOfScope);
-                tell_inside(&loose.seen, verdict, home, rules, findings)?
+                tell_inside(seen, verdict, home, rules, findings)?
             }
             Role::InAltered => match home {
                 Some(home) => {
-                    findings.finding(moved(&loose.seen, home))?;
+                    findings.finding(moved(seen, home))?;
                     ItemClass::Moved
                 }
                 None => ItemClass::Altered,
@@ -57,7 +84,71 @@ pub fn settle(
         };
         balance.item(class);
     }
-    Ok(())
+    Ok(Told { one_by_one: one_by_one.sorted()?, repacked: repacked.sorted()? })
+}
+
+/// Settles the rows and cells of a file together; `true` where they are to be told one by one instead.
+fn settle_rows(
+    seen: &Observation,
+    verdict: Verdict,
+    class: ItemClass,
+    held: Option<Held>,
+    balance: &mut Balance,
+    findings: &mut dyn FindingSink,
+) -> Result<bool> {
+    let Some(held) = held.filter(|held| held.items() == seen.unnamed) else {
+        // No round asked for them.
+        let class = if verdict == Verdict::BySample { ItemClass::OutOfScope } else { class };
+        balance.items(class, seen.unnamed);
+        return Ok(false);
+    };
+    match verdict {
+        Verdict::BySample | Verdict::Altered { told: true } => return Ok(true),
+        Verdict::Repacked => {
+            balance.items(ItemClass::Ok, held.in_place);
+            balance.items(ItemClass::Moved, held.elsewhere + held.left);
+        }
+        Verdict::NotRead | Verdict::NotSeenInside | Verdict::Altered { told: false } => {
+            let found = held.in_place + held.elsewhere;
+            if found > 0 {
+                let detail = format!("{found} of the rows and values in it are claimed elsewhere");
+                findings.finding(about(Code::Moved, seen, detail))?;
+                balance.items(ItemClass::Moved, found);
+            }
+            let class = match verdict {
+                Verdict::NotRead => match seen.state {
+                    State::Unread(why) => ItemClass::NotRead(why.name()),
+                    State::Read | State::NotAsked => ItemClass::NotRead("its file was not read to its end"),
+                },
+                _ => class,
+            };
+            balance.items(class, held.left);
+        }
+        _ => balance.items(class, held.items()),
+    }
+    Ok(false)
+}
+
+/// What is told of a file that is not as claimed.
+fn tell_altered(
+    seen: &Observation,
+    verdict: Verdict,
+    finding: Option<Finding>,
+) -> (ItemClass, Option<Finding>) {
+    match verdict {
+        Verdict::Repacked => {
+            let detail = "packed anew: its bytes are others than claimed, its samples are all as claimed";
+            let finding = finding.map(|finding| Finding {
+                code: Code::Moved,
+                expected: None,
+                found: None,
+                detail: detail.to_string(),
+                ..finding
+            });
+            (ItemClass::Moved, finding.or_else(|| Some(about(Code::Moved, seen, detail.to_string()))))
+        }
+        _ => (ItemClass::Altered, finding),
+    }
 }
 
 /// What became of a file that nothing claims by name.
@@ -77,68 +168,110 @@ enum Verdict {
     Undisclosed,
     /// Nothing claims to be complete here.
     OutOfScope,
+    /// It is not as claimed, and all the samples that are claimed are in it.
+    Repacked,
+    /// It is not as claimed.
+    Altered {
+        /// Its rows and cells are told one by one.
+        told: bool,
+    },
+}
+
+/// A file while what is in it passes by.
+struct Open {
+    key: Vec<u8>,
+    seen: Observation,
+    /// Members that were settled by claims of their own.
+    settled: u64,
+    sought_inside: bool,
+    moved_itself: bool,
+    samples: u64,
+    moved: u64,
+    altered: Option<Box<AlteredFile>>,
+    held: Option<Held>,
+    /// For an altered file: whether rows or cells that are claimed of it were not found.
+    lost: bool,
+}
+
+impl Open {
+    fn verdict(&self, rules: &Rules) -> Verdict {
+        let held = self.held.unwrap_or_default();
+        let (samples, moved) = (self.samples + held.rows, self.moved + held.rows_found);
+        let found = self.moved > 0 || held.in_place + held.elsewhere > 0;
+        if let Some(file) = &self.altered {
+            let odd = file.odd_members > 0 || file.sought_inside || self.lost || moved < samples;
+            let any = file.sound_members + samples > 0;
+            return match file.claimed_inside && any && !odd && !self.seen.inside_incomplete {
+                true => Verdict::Repacked,
+                false => Verdict::Altered { told: file.claimed_inside },
+            };
+        }
+        if self.moved_itself {
+            Verdict::Moved
+        } else if matches!(self.seen.state, State::Unread(_))
+            && (rules.search_all || rules.in_scope(&self.seen.locator.shard))
+        {
+            Verdict::NotRead
+        } else if self.settled == 0 && samples > 0 && moved == samples {
+            Verdict::Resharded(samples)
+        } else if self.settled > 0 || found {
+            Verdict::BySample
+        } else if self.sought_inside && self.seen.inside_incomplete {
+            Verdict::NotSeenInside
+        } else if rules.in_scope(&self.seen.locator.shard) && !self.seen.exempt {
+            Verdict::Undisclosed
+        } else {
+            Verdict::OutOfScope
+        }
+    }
 }
 
 /// Decides file by file: a container needs to know all its samples first.
 fn decide(
-    loose: &Sorted<Loose>,
-    homes: &Sorted<Home>,
+    left: &Leftovers,
+    pairs: &Pairs,
+    samples: &Samples,
     rules: &Rules,
     scratch: &Scratch,
 ) -> Result<Sorted<Verdict>> {
-    struct Open {
-        key: Vec<u8>,
-        seen: Observation,
-        settled: u64,
-        sought_inside: bool,
-        moved_itself: bool,
-        samples: u64,
-        moved: u64,
-    }
     let mut verdicts = Spool::new(scratch);
-    let mut close = |open: Open| -> Result<()> {
-        let verdict = if open.moved_itself {
-            Verdict::Moved
-        } else if matches!(open.seen.state, State::Unread(_))
-            && (rules.search_all || rules.in_scope(&open.seen.locator.shard))
-        {
-            Verdict::NotRead
-        } else if open.settled == 0 && open.samples > 0 && open.moved == open.samples {
-            Verdict::Resharded(open.samples)
-        } else if open.settled > 0 || open.moved > 0 {
-            Verdict::BySample
-        } else if open.sought_inside && open.seen.inside_incomplete {
-            Verdict::NotSeenInside
-        } else if rules.in_scope(&open.seen.locator.shard) && !open.seen.exempt {
-            Verdict::Undisclosed
-        } else {
-            Verdict::OutOfScope
-        };
-        verdicts.push(&open.key, &verdict)
-    };
+    let mut close = |open: Open| -> Result<()> { verdicts.push(&open.key, &open.verdict(rules)) };
     let mut open: HashMap<u16, Open> = HashMap::new();
-    let mut homes = homes.iter().peekable();
-    for record in loose.iter() {
+    let mut homes = pairs.homes.iter().peekable();
+    let mut held = samples.items.iter().peekable();
+    let mut claimed = samples.claims.iter().peekable();
+    for record in left.loose.iter() {
         let (key, loose) = record?;
         let has_home = take(&mut homes, &key)?.is_some();
         let root = loose.seen.locator.root.unwrap_or(0);
         match loose.role {
-            Role::File { settled_members, sought_inside } => {
-                let seen = loose.seen;
+            Role::File { .. } | Role::Altered(_) => {
+                let held = take(&mut held, &key)?;
+                let place = super::claim_key(super::place_of_item(&key));
+                let (settled, sought_inside, altered) = match loose.role {
+                    Role::File { settled_members, sought_inside } => (settled_members, sought_inside, None),
+                    Role::Altered(file) => (0, false, Some(file)),
+                    _ => (0, false, None),
+                };
+                let lost =
+                    altered.is_some() && take(&mut claimed, &place)?.is_some_and(|held: Held| held.left > 0);
                 let next = Open {
                     key,
-                    seen,
-                    settled: settled_members,
+                    seen: loose.seen,
+                    settled,
                     sought_inside,
                     moved_itself: has_home,
                     samples: 0,
                     moved: 0,
+                    altered,
+                    held,
+                    lost,
                 };
                 if let Some(before) = open.insert(root, next) {
                     close(before)?;
                 }
             }
-            Role::InLoose => {
+            Role::InLoose | Role::InRepacked => {
                 if let Some(holder) = open.get_mut(&root)
                     && is_sample(&loose.seen)
                 {
@@ -163,34 +296,26 @@ fn tell_file(
     seen: &Observation,
     verdict: Verdict,
     home: Option<Home>,
-    findings: &mut dyn FindingSink,
-) -> Result<ItemClass> {
+) -> Result<(ItemClass, Option<Finding>)> {
     Ok(match verdict {
         Verdict::NotRead => match seen.state {
-            State::Unread(Unread::Pointer) => ItemClass::Pointer,
-            State::Unread(why) => ItemClass::NotRead(why.name()),
-            State::Read | State::NotAsked => ItemClass::OutOfScope,
+            State::Unread(Unread::Pointer) => (ItemClass::Pointer, None),
+            State::Unread(why) => (ItemClass::NotRead(why.name()), None),
+            State::Read | State::NotAsked => (ItemClass::OutOfScope, None),
         },
-        Verdict::NotSeenInside => ItemClass::NotChecked(Code::Unverified.name()),
-        Verdict::Moved => {
-            if let Some(home) = home {
-                findings.finding(moved(seen, home))?;
-            }
-            ItemClass::Moved
-        }
+        Verdict::NotSeenInside => (ItemClass::NotChecked(Code::Unverified.name()), None),
+        Verdict::Moved => (ItemClass::Moved, home.map(|home| moved(seen, home))),
         Verdict::Resharded(samples) => {
             let detail = format!(
                 "re-sharded: each of its {samples} samples is claimed elsewhere and was found in here instead"
             );
-            findings.finding(about(Code::Moved, seen, detail))?;
-            ItemClass::Moved
+            (ItemClass::Moved, Some(about(Code::Moved, seen, detail)))
         }
-        Verdict::BySample => ItemClass::Ok,
+        Verdict::BySample => (ItemClass::Ok, None),
         Verdict::Undisclosed => {
-            findings.finding(undisclosed(seen, "no manifest claims it".to_string()))?;
-            ItemClass::Undisclosed
+            (ItemClass::Undisclosed, Some(undisclosed(seen, "no manifest claims it".to_string())))
         }
-        Verdict::OutOfScope => ItemClass::OutOfScope,
+        Verdict::OutOfScope | Verdict::Repacked | Verdict::Altered { .. } => (ItemClass::OutOfScope, None),
     })
 }
 
@@ -204,7 +329,7 @@ fn tell_inside(
     Ok(match holder {
         Verdict::Moved => {
             // A claim on the sample itself was answered here too.
-            if let Some(home) = home {
+            if let Some(home) = home.filter(|home| !home.inside) {
                 findings.finding(moved(seen, home))?;
             }
             ItemClass::Moved
@@ -218,7 +343,13 @@ fn tell_inside(
         },
         // Samples that belong elsewhere speak for themselves, not for bytes that are hidden beside them.
         Verdict::Resharded(_) if seen.kind != Kind::Region && !seen.hidden => ItemClass::Moved,
-        Verdict::NotRead | Verdict::NotSeenInside | Verdict::Resharded(_) | Verdict::BySample => {
+        Verdict::Altered { .. } if seen.kind == Kind::Region || seen.hidden => ItemClass::Altered,
+        Verdict::NotRead
+        | Verdict::NotSeenInside
+        | Verdict::Resharded(_)
+        | Verdict::BySample
+        | Verdict::Repacked
+        | Verdict::Altered { .. } => {
             if let Some(home) = home {
                 findings.finding(moved(seen, home))?;
                 return Ok(ItemClass::Moved);
@@ -255,7 +386,7 @@ fn undisclosed(seen: &Observation, detail: String) -> Finding {
     finding
 }
 
-fn moved(seen: &Observation, home: Home) -> Finding {
+pub(super) fn moved(seen: &Observation, home: Home) -> Finding {
     let mut finding = about(Code::Moved, seen, format!("claimed as {}", Escaped(&home.name)));
     finding.source = Some(home.source);
     finding.line = Some(home.line);

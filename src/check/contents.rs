@@ -21,6 +21,8 @@ pub struct Home {
     pub line: u64,
     /// The digest by which it was found.
     pub digest: Digest,
+    /// An index claims it as a part of a file: where that file moved as a whole, it needs no word of its own.
+    pub inside: bool,
 }
 
 /// The pairs that the round found.
@@ -54,9 +56,9 @@ pub fn settle(left: &Leftovers, scratch: &Scratch) -> Result<Pairs> {
         pair_off(&wanted, &offered, |absent, digest, key, loose| {
             found.push(&super::claim_key(&place_key(&absent.name)), &loose.seen.locator.to_string())?;
             taken.push(key, &())?;
-            let Absent { name, source, line, .. } = absent;
-            homes
-                .push(key, &Home { name: name.clone(), source: *source, line: *line, digest: digest.clone() })
+            let Absent { name, source, line, shard, shard_is_here, .. } = absent;
+            let (name, digest, inside) = (name.clone(), digest.clone(), shard.is_some() && !shard_is_here);
+            homes.push(key, &Home { name, source: *source, line: *line, digest, inside })
         })?;
         used.push(taken.sorted()?);
     }
@@ -148,11 +150,11 @@ fn pair_off(
 }
 
 /// Files and samples can be what was claimed elsewhere; hidden bytes cannot, nor what was not read.
-fn can_be_a_home(loose: &Loose) -> bool {
+pub(super) fn can_be_a_home(loose: &Loose) -> bool {
     let seen = &loose.seen;
     seen.state == State::Read
         && !seen.hidden
-        && matches!(seen.kind, Kind::File | Kind::Member | Kind::Stream | Kind::Cell)
+        && matches!(seen.kind, Kind::File | Kind::Member | Kind::Stream)
         && !(loose.role == Role::InAltered && seen.kind == Kind::Stream)
 }
 

@@ -1,6 +1,6 @@
 //! All claims on one place against one item there.
 
-use crate::claim::{Claim, SourceId, Unusable};
+use crate::claim::{Claim, ClaimedInside, SourceId, Unusable};
 use crate::digest::{Algorithm, Digest, Digests};
 use crate::observation::{Observation, State, Unread};
 
@@ -22,6 +22,7 @@ impl Claims {
                 && kept.unusable == claim.unusable
                 && kept.interrupted == claim.interrupted
                 && kept.yields == claim.yields
+                && kept.inside == claim.inside
         };
         if let Some((_, count)) = self.distinct.iter_mut().find(|(kept, _)| same(kept)) {
             *count += 1;
@@ -47,6 +48,16 @@ impl Claims {
     /// How many claims there are.
     pub fn count(&self) -> u64 {
         self.distinct.iter().map(|(_, count)| count).sum()
+    }
+
+    /// What an index claims of the inside, if one does.
+    pub fn inside(&self) -> Option<ClaimedInside> {
+        self.distinct.iter().find_map(|(claim, _)| claim.inside)
+    }
+
+    /// How many rows and cells are claimed with the place.
+    pub fn unnamed(&self) -> u64 {
+        self.distinct.iter().filter_map(|(claim, _)| claim.inside).map(|inside| inside.unnamed).sum()
     }
 
     /// The first claim, which names the place in reports.
@@ -226,6 +237,8 @@ mod tests {
             unusable: None,
             interrupted: false,
             yields: false,
+            inside: None,
+            shard: None,
         }
     }
 

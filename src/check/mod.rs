@@ -10,6 +10,7 @@ pub mod containers;
 pub mod contents;
 pub mod judgement;
 pub mod places;
+pub mod samples;
 
 use globset::GlobSet;
 

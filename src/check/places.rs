@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::balance::{Balance, ClaimClass, ItemClass};
 use super::judgement::{Claims, Contradiction, Judgement, excuse, judge};
 use super::{FindingSink, is_below, item_key, place_of_claim, place_of_item};
-use crate::claim::{Claim, SourceId, Unusable};
+use crate::claim::{Claim, ClaimedInside, SourceId, Unusable};
 use crate::digest::Digests;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
@@ -24,6 +24,21 @@ pub struct Leftovers {
     pub loose: Sorted<Loose>,
     /// Places below which not everything was seen, and why.
     pub blind: Sorted<String>,
+    /// Files that are not as an index claims them, which claims their samples as well: by place.
+    pub opened: Sorted<OpenClaim>,
+}
+
+/// A claimed file of whose name one with other bytes is here, and whose samples are sought one by one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenClaim {
+    /// The index that claims it.
+    pub source: SourceId,
+    /// Its name.
+    pub name: Vec<u8>,
+    /// How many claims there are on the file itself.
+    pub claims: u64,
+    /// How many rows and cells of it are claimed.
+    pub unnamed: u64,
 }
 
 /// A claimed name that no item stands at.
@@ -33,6 +48,8 @@ pub struct Absent {
     pub name: Vec<u8>,
     /// How much of it names a file that is here; the rest is the name of something inside.
     pub shard: Option<usize>,
+    /// The file that the name lies in is here.
+    pub shard_is_here: bool,
     /// How many claims there are on it.
     pub claims: u64,
     /// All digests claimed of it.
@@ -45,6 +62,8 @@ pub struct Absent {
     pub line: u64,
     /// A download of it did not finish.
     pub interrupted: bool,
+    /// For a file whose samples are claimed as well: how many.
+    pub inside: Option<ClaimedInside>,
 }
 
 /// An item that nothing claims by name.
@@ -57,7 +76,7 @@ pub struct Loose {
 }
 
 /// What a loose item is to the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// A file that nothing claims; for a container, what its members' own claims made of them.
     File {
@@ -70,6 +89,26 @@ pub enum Role {
     InLoose,
     /// A sample or hidden bytes in an altered container: altered with it unless found to be moved.
     InAltered,
+    /// A file that is not as claimed, of which more is to be told: its rows and cells, and, where an index claims all
+    /// of its samples, whether only their packing changed.
+    Altered(Box<AlteredFile>),
+    /// A sample or hidden bytes in such a file of which an index claims all samples.
+    InRepacked,
+}
+
+/// A file that is not as claimed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlteredFile {
+    /// What is told of it unless all its samples are as claimed; where it has been told, `None`.
+    pub finding: Option<Finding>,
+    /// An index claims all of its samples.
+    pub claimed_inside: bool,
+    /// Members that are as claimed.
+    pub sound_members: u64,
+    /// Members that are not as claimed.
+    pub odd_members: u64,
+    /// A claim names something inside that was not found.
+    pub sought_inside: bool,
 }
 
 /// Joins claims and items by place. Both are sorted by place. `blind` holds the places below which nothing could be
@@ -91,6 +130,7 @@ pub fn settle(
         absent: Spool::new(scratch),
         loose: Spool::new(scratch),
         blind,
+        opened: Spool::new(scratch),
         containers: HashMap::new(),
     };
     let mut claims = claims.iter().peekable();
@@ -130,6 +170,7 @@ pub fn settle(
         absent: round.absent.sorted()?,
         loose: round.loose.sorted()?,
         blind: round.blind.sorted()?,
+        opened: round.opened.sorted()?,
     })
 }
 
@@ -184,6 +225,10 @@ struct Container {
     /// What its own claims made of the file; `None` while nothing claims it.
     class: Option<ItemClass>,
     loose: Option<Observation>,
+    /// Where it is not as claimed: the file, and what is to be told of it.
+    altered: Option<(Observation, AlteredFile)>,
+    /// Whether an index claims all of its samples.
+    claimed_inside: bool,
     settled_members: u64,
     /// A claim names something inside that was not found.
     sought_inside: bool,
@@ -195,6 +240,7 @@ struct Round<'a> {
     absent: Spool<Absent>,
     loose: Spool<Loose>,
     blind: Spool<String>,
+    opened: Spool<OpenClaim>,
     /// The file of each root that holds the current place.
     containers: HashMap<u16, Container>,
 }
@@ -209,15 +255,24 @@ impl Round<'_> {
         let over: Vec<u16> =
             self.containers.iter().filter(|(_, c)| ended(c)).map(|(root, _)| *root).collect();
         for root in over {
-            if let Some(Container { place, loose: Some(seen), settled_members, sought_inside, .. }) =
-                self.containers.remove(&root)
-            {
-                let key = item_key(&place, root, seen.item);
-                self.loose
-                    .push(&key, &Loose { seen, role: Role::File { settled_members, sought_inside } })?;
+            if let Some(container) = self.containers.remove(&root) {
+                self.close(root, container)?;
             }
         }
         Ok(())
+    }
+
+    /// All items in a file and all claims on names inside it have come by.
+    fn close(&mut self, root: u16, container: Container) -> Result<()> {
+        let Container { place, loose, altered, settled_members, sought_inside, .. } = container;
+        let (seen, role) = match (loose, altered) {
+            (Some(seen), _) => (seen, Role::File { settled_members, sought_inside }),
+            (None, Some((seen, file))) => {
+                (seen, Role::Altered(Box::new(AlteredFile { sought_inside, ..file })))
+            }
+            (None, None) => return Ok(()),
+        };
+        self.loose.push(&item_key(&place, root, seen.item), &Loose { seen, role })
     }
 
     fn item(&mut self, place: &[u8], meeting: &mut Meeting, item: Observation) -> Result<()> {
@@ -238,12 +293,18 @@ impl Round<'_> {
             self.balance.item(class);
             if let Some(container) = self.containers.get_mut(&root) {
                 container.settled_members += 1;
+                if let Some((_, file)) = &mut container.altered {
+                    *if class == ItemClass::Ok { &mut file.sound_members } else { &mut file.odd_members } +=
+                        1;
+                }
             }
             return Ok(());
         }
         // Nothing claims it by name: it shares what became of its container, where that is settled.
-        let role = match self.containers.get(&root).and_then(|c| c.class) {
+        let container = self.containers.get(&root);
+        let role = match container.and_then(|c| c.class) {
             None => Role::InLoose,
+            Some(ItemClass::Altered) if container.is_some_and(|c| c.claimed_inside) => Role::InRepacked,
             Some(ItemClass::Altered) => Role::InAltered,
             Some(class) => {
                 self.balance.item(class);
@@ -264,25 +325,68 @@ impl Round<'_> {
             && meeting.claims.iter().all(|(claim, _)| claim.interrupted);
         item.exempt |= unfinished;
         let unclaimed = unfinished || meeting.claims.is_empty();
-        let class = if unclaimed { None } else { Some(self.judge(meeting, &item)?) };
-        if let Some(class) = class {
+        let claimed_inside = meeting.claims.iter().any(|(claim, _)| claim.inside.is_some());
+        let (class, told) = match unclaimed {
+            true => (None, None),
+            false => {
+                let (class, finding) = self.judged(meeting, &item)?;
+                (Some(class), finding)
+            }
+        };
+        let mut altered = None;
+        match class {
+            // What its samples are decides what is told of it, and its rows and cells are settled with it.
+            Some(ItemClass::Altered) if claimed_inside || item.unnamed > 0 => {
+                let finding = if claimed_inside {
+                    told
+                } else {
+                    told.map_or(Ok(()), |finding| self.findings.finding(finding))?;
+                    None
+                };
+                let file = AlteredFile {
+                    finding,
+                    claimed_inside,
+                    sound_members: 0,
+                    odd_members: 0,
+                    sought_inside: false,
+                };
+                altered = Some((item.clone(), file));
+            }
+            Some(class) => {
+                told.map_or(Ok(()), |finding| self.findings.finding(finding))?;
+                self.balance.items(class, item.unnamed);
+            }
+            None => {}
+        }
+        if let Some(class) = class.filter(|_| altered.is_none()) {
             self.balance.item(class);
         }
         let loose = class.is_none().then_some(item);
-        let container =
-            Container { place: place.to_vec(), class, loose, settled_members: 0, sought_inside: false };
+        let container = Container {
+            place: place.to_vec(),
+            class,
+            loose,
+            altered,
+            claimed_inside,
+            settled_members: 0,
+            sought_inside: false,
+        };
         // A place holds one file of a root: an earlier container of this root cannot hold this place.
-        if let Some(Container { place, loose: Some(seen), settled_members, sought_inside, .. }) =
-            self.containers.insert(root, container)
-        {
-            let key = item_key(&place, root, seen.item);
-            self.loose.push(&key, &Loose { seen, role: Role::File { settled_members, sought_inside } })?;
+        match self.containers.insert(root, container) {
+            Some(before) => self.close(root, before),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Judges an item by the claims on its place, makes the finding, and says what became of the item.
+    /// Judges an item by the claims on its place, tells the finding, and says what became of the item.
     fn judge(&mut self, meeting: &mut Meeting, item: &Observation) -> Result<ItemClass> {
+        let (class, finding) = self.judged(meeting, item)?;
+        finding.map_or(Ok(()), |finding| self.findings.finding(finding))?;
+        Ok(class)
+    }
+
+    /// Judges an item by the claims on its place: what became of it, and what is to be told.
+    fn judged(&mut self, meeting: &mut Meeting, item: &Observation) -> Result<(ItemClass, Option<Finding>)> {
         meeting.item.get_or_insert_with(|| item.locator.clone());
         let together = match &meeting.together {
             Ok(together) => together,
@@ -293,7 +397,7 @@ impl Round<'_> {
                     meeting.right = right.map(|claim| (claim.source, claim.line));
                 }
                 meeting.note(Outcome::Conflict);
-                return Ok(ItemClass::NotChecked(Code::Conflict.name()));
+                return Ok((ItemClass::NotChecked(Code::Conflict.name()), None));
             }
         };
         let judgement = judge(together, item);
@@ -319,12 +423,12 @@ impl Round<'_> {
             // when it is left, and why an item was not read has been told when that happened.
             Judgement::Incomparable => {
                 meeting.incomparable.get_or_insert_with(|| item.locator.clone());
-                return Ok(class);
+                return Ok((class, None));
             }
-            Judgement::Intact | Judgement::Unread(_) => return Ok(class),
+            Judgement::Intact | Judgement::Unread(_) => return Ok((class, None)),
         };
         let by = expected.as_ref().and_then(|d| meeting.claims.giving(d)).or(meeting.claims.first());
-        self.findings.finding(Finding {
+        let finding = Finding {
             code,
             level: None,
             locator: Some(item.locator.clone()),
@@ -334,8 +438,8 @@ impl Round<'_> {
             found,
             distance: None,
             detail,
-        })?;
-        Ok(class)
+        };
+        Ok((class, Some(finding)))
     }
 
     /// Settles the claims on a place once all its items have come by.
@@ -348,7 +452,8 @@ impl Round<'_> {
         let place = place_key(&name);
         let holder =
             self.containers.values().map(|c| c.place.as_slice()).filter(|holder| is_below(&place, holder));
-        let shard = holder.map(<[u8]>::len).max();
+        let here = holder.map(<[u8]>::len).max();
+        let shard = here.or(first.shard.map(|len| len as usize));
         let locator = meeting.item.clone().unwrap_or_else(|| claimed_place(&name, shard));
         if let Err(contradiction) = &meeting.together {
             let Contradiction { what, source, line, with } = contradiction;
@@ -363,7 +468,8 @@ impl Round<'_> {
                 (None, Some(_)) => "; what is here is as none of them says, or was not read".to_string(),
                 (None, None) => "; nothing of this name is here".to_string(),
             };
-            self.balance.claims(ClaimClass::NotChecked(Code::Conflict.name()), meeting.claims.count());
+            let class = ClaimClass::NotChecked(Code::Conflict.name());
+            self.balance.claims(class, meeting.claims.count() + meeting.claims.unnamed());
             return self.findings.finding(Finding {
                 code: Code::Conflict,
                 level: None,
@@ -386,12 +492,14 @@ impl Round<'_> {
                 &Absent {
                     name,
                     shard,
+                    shard_is_here: here.is_some(),
                     claims: meeting.claims.count(),
                     digests: together.digests,
                     size: together.size,
                     source: first.source,
                     line: first.line,
                     interrupted: meeting.claims.iter().any(|(c, _)| c.interrupted),
+                    inside: meeting.claims.inside(),
                 },
             );
         };
@@ -401,7 +509,15 @@ impl Round<'_> {
             self.findings.finding(Finding::of_place(Code::Unverifiable, item, detail))?;
         }
         for (claim, count) in meeting.claims.iter() {
+            let unnamed = claim.inside.map_or(0, |inside| inside.unnamed);
             let class = match (outcome, &claim.unusable) {
+                // What its samples are decides what becomes of it.
+                (Outcome::Altered, _) if meeting.claims.inside().is_some() => {
+                    let (source, name) = (claim.source, name.clone());
+                    let open = OpenClaim { source, name, claims: count, unnamed };
+                    self.opened.push(&super::claim_key(&place), &open)?;
+                    continue;
+                }
                 (Outcome::Altered, _) => ClaimClass::Altered,
                 (Outcome::Pointer, _) => ClaimClass::Pointer,
                 (Outcome::Conflict, _) => ClaimClass::NotChecked(Code::Conflict.name()),
@@ -413,7 +529,7 @@ impl Round<'_> {
                 }
                 (Outcome::Intact, None) => match claim.digests.strongest() {
                     Some(strongest) => {
-                        *self.balance.algorithms.entry(strongest.algorithm()).or_default() += count;
+                        *self.balance.algorithms.entry(strongest.algorithm()).or_default() += count + unnamed;
                         ClaimClass::Ok
                     }
                     None => {
@@ -432,7 +548,7 @@ impl Round<'_> {
                     ClaimClass::NotChecked(Code::Unverifiable.name())
                 }
             };
-            self.balance.claims(class, count);
+            self.balance.claims(class, count + unnamed);
         }
         Ok(())
     }

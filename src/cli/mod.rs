@@ -4,6 +4,7 @@ mod audit;
 mod completions;
 mod flag;
 mod help;
+mod index;
 mod meaning;
 mod options;
 mod output;
@@ -14,7 +15,7 @@ mod verify;
 use std::io::{self, Write};
 
 use clap::{Parser, Subcommand};
-use shardproof::audit::AuditOptions;
+use shardproof::audit::{AuditOptions, Mode};
 
 use options::OutputArgs;
 use output::Outputs;
@@ -38,6 +39,7 @@ enum Command {
     Audit(Box<audit::Audit>),
     Verify(Box<verify::Verify>),
     Flag(Box<flag::Flag>),
+    Index(Box<index::Index>),
     Completions(completions::Completions),
 }
 
@@ -47,6 +49,7 @@ pub fn run(cli: Cli, arguments: Vec<String>) -> anyhow::Result<u8> {
         Command::Audit(typed) => (typed.meaning()?, typed.output),
         Command::Verify(typed) => (typed.meaning()?, typed.output),
         Command::Flag(typed) => (typed.meaning()?, typed.output),
+        Command::Index(typed) => (typed.meaning()?, typed.reports),
         Command::Completions(typed) => return typed.print(),
     };
     options.arguments = arguments;
@@ -58,7 +61,10 @@ fn check(options: &AuditOptions, output: &OutputArgs) -> anyhow::Result<u8> {
     let outputs = Outputs::prepare(output, options)?;
     let signals = Signals::listen()?;
     let progress = Telling::new(output.progress, output.quiet);
-    let result = shardproof::audit::audit(options, &progress, signals.stop());
+    let result = match options.mode {
+        Mode::Index => shardproof::audit::index(options, &progress, signals.stop()),
+        _ => shardproof::audit::audit(options, &progress, signals.stop()),
+    };
     progress.finish();
     let report = result.map_err(|error| signals.named(error))?;
     outputs.write(&report)?;

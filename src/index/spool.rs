@@ -38,10 +38,41 @@ impl Scratch {
         self.spilled.load(Ordering::Relaxed)
     }
 
-    fn failed(&self, doing: &'static str, cause: io::Error) -> Error {
+    /// The same folder and count, with another budget.
+    pub(super) fn with_budget(&self, budget: usize) -> Scratch {
+        Scratch { budget, ..self.clone() }
+    }
+
+    /// A new unnamed file.
+    pub(super) fn create(&self) -> Result<File> {
+        tempfile::tempfile_in(&self.folder).map_err(|cause| self.failed("create a scratch file in", cause))
+    }
+
+    /// Asks whether the folder has space for what is about to be written: better said before than found out halfway.
+    pub(super) fn room_for(&self, bytes: u64) -> Result<()> {
+        let free = rustix::fs::statvfs(&self.folder)
+            .map_err(|cause| self.failed("ask for the free space of the scratch folder", cause.into()))?;
+        enough(free.f_bavail.saturating_mul(free.f_frsize), bytes)
+            .map_err(|cause| self.failed("write a scratch file in", cause))
+    }
+
+    /// Counts bytes that were written.
+    pub(super) fn wrote(&self, bytes: u64) {
+        self.spilled.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn failed(&self, doing: &'static str, cause: io::Error) -> Error {
         let advice = "Free some space there, or name another folder with --scratch.";
         Error::Io { doing, path: self.folder.clone(), cause, advice }
     }
+}
+
+fn enough(free: u64, wanted: u64) -> io::Result<()> {
+    if wanted <= free {
+        return Ok(());
+    }
+    let told = format!("{wanted} bytes are to be written and {free} are free");
+    Err(io::Error::new(io::ErrorKind::StorageFull, told))
 }
 
 /// Records being collected.
@@ -73,6 +104,8 @@ struct Span {
 struct Run {
     file: File,
     bytes: u64,
+    /// How often its records were merged.
+    level: u32,
 }
 
 impl<T: Serialize + DeserializeOwned> Spool<T> {
@@ -144,6 +177,7 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
     }
 
     fn spill(&mut self) -> Result<()> {
+        self.scratch.room_for((self.held.bytes.len() + 8 * self.held.index.len()) as u64)?;
         let mut held = std::mem::take(&mut self.held);
         held.sort();
         let records = held.index.iter().map(|&span| Ok(split(&held.bytes, span)));
@@ -151,42 +185,63 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         held.bytes.clear();
         held.index.clear();
         self.held = held;
-        merge_runs(&self.scratch, &mut self.runs)
+        merge_levels(&self.scratch, &mut self.runs)
     }
 }
 
-/// Files open at once for one spool, and buffers while it is read: neither grows with the records.
+/// Runs that are merged at once: files and buffers in use while a spool is read. Neither grows with the records.
 const MOST_RUNS: usize = 8;
 
-/// Merges runs until there are few.
-fn merge_runs(scratch: &Scratch, runs: &mut Vec<Run>) -> Result<()> {
-    while runs.len() > MOST_RUNS {
-        let some: Vec<Run> = runs.drain(..MOST_RUNS).collect();
-        let mut merge = Merge::of(some.iter().map(Reader::of_run).collect());
-        let mut failed = None;
-        let records = std::iter::from_fn(|| match merge.next() {
-            Ok(record) => record,
-            Err(cause) => {
-                failed = Some(cause);
-                None
-            }
-        });
-        let merged = write_run(scratch, records.map(Ok::<_, Error>))?;
-        if let Some(cause) = failed {
-            return Err(Error::Scratch(cause.to_string()));
+/// Merges runs where a level is full. A run is merged only with others of its level, so that a record is written anew
+/// once a level, and not with every eighth run.
+fn merge_levels(scratch: &Scratch, runs: &mut Vec<Run>) -> Result<()> {
+    let mut level = 0;
+    while runs.iter().any(|run| run.level >= level) {
+        while runs.iter().filter(|run| run.level == level).count() >= MOST_RUNS {
+            let (same, others) = runs.drain(..).partition(|run| run.level == level);
+            *runs = others;
+            let mut same: Vec<Run> = same;
+            runs.extend(same.split_off(MOST_RUNS));
+            runs.push(merge(scratch, &same, level + 1)?);
         }
-        runs.push(merged);
+        level += 1;
     }
     Ok(())
+}
+
+/// Merges the shortest runs until there are few enough to be read at once.
+fn merge_runs(scratch: &Scratch, runs: &mut Vec<Run>) -> Result<()> {
+    while runs.len() > MOST_RUNS {
+        runs.sort_by_key(|run| run.bytes);
+        let shortest: Vec<Run> = runs.drain(..MOST_RUNS.min(runs.len() - MOST_RUNS + 1)).collect();
+        runs.push(merge(scratch, &shortest, 0)?);
+    }
+    Ok(())
+}
+
+fn merge(scratch: &Scratch, runs: &[Run], level: u32) -> Result<Run> {
+    scratch.room_for(runs.iter().map(|run| run.bytes).sum())?;
+    let mut merge = Merge::of(runs.iter().map(Reader::of_run).collect());
+    let mut failed = None;
+    let records = std::iter::from_fn(|| match merge.next() {
+        Ok(record) => record,
+        Err(cause) => {
+            failed = Some(cause);
+            None
+        }
+    });
+    let merged = write_run(scratch, records.map(Ok::<_, Error>))?;
+    match failed {
+        Some(cause) => Err(Error::Scratch(cause.to_string())),
+        None => Ok(Run { level, ..merged }),
+    }
 }
 
 fn write_run<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     scratch: &Scratch,
     records: impl Iterator<Item = Result<(K, V)>>,
 ) -> Result<Run> {
-    let file = tempfile::tempfile_in(&scratch.folder)
-        .map_err(|cause| scratch.failed("create a scratch file in", cause))?;
-    let mut out = BufWriter::with_capacity(1 << 18, file);
+    let mut out = BufWriter::with_capacity(1 << 18, scratch.create()?);
     let mut bytes = 0;
     for record in records {
         let (key, value) = record?;
@@ -203,8 +258,8 @@ fn write_run<K: AsRef<[u8]>, V: AsRef<[u8]>>(
             .map_err(|cause| scratch.failed("write a scratch file in", cause))?;
     }
     let file = out.into_inner().map_err(|e| scratch.failed("write a scratch file in", e.into_error()))?;
-    scratch.spilled.fetch_add(bytes, Ordering::Relaxed);
-    Ok(Run { file, bytes })
+    scratch.wrote(bytes);
+    Ok(Run { file, bytes, level: 0 })
 }
 
 impl Held {
@@ -394,6 +449,36 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn space_that_is_not_there_is_said_before_anything_is_written() {
+        let scratch = Scratch::new(&std::env::temp_dir(), 1);
+        scratch.room_for(1).unwrap();
+        let told = scratch.room_for(u64::MAX).unwrap_err().to_string();
+        assert!(told.contains("18446744073709551615 bytes are to be written"), "{told}");
+        assert!(told.contains("--scratch"), "{told}");
+        assert!(enough(5, 5).is_ok());
+    }
+
+    #[test]
+    fn records_are_written_anew_once_a_level() {
+        let scratch = Scratch::new(&std::env::temp_dir(), 1);
+        let mut spool: Spool<()> = Spool::new(&scratch);
+        for i in 0..4096u32 {
+            spool.push(&i.to_be_bytes(), &()).unwrap();
+        }
+        assert_eq!(spool.runs.len(), 1);
+        // Twelve bytes a record; it is a run of its own, then one of 8, 64, 512 and 4096.
+        assert_eq!(scratch.spilled(), 4096 * 12 * 5);
+        assert!(
+            spool
+                .sorted()
+                .unwrap()
+                .iter()
+                .map(|record| record.unwrap().0)
+                .eq((0..4096u32).map(|i| i.to_be_bytes()))
+        );
+    }
 
     proptest! {
         #[test]

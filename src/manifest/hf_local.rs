@@ -164,6 +164,8 @@ impl Claims<'_> {
             unusable,
             interrupted,
             yields: false,
+            inside: None,
+            shard: None,
         })?)
     }
 

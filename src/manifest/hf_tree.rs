@@ -145,6 +145,8 @@ impl Reading<'_> {
             unusable,
             interrupted: false,
             yields: false,
+            inside: None,
+            shard: None,
         })?;
         Ok(())
     }

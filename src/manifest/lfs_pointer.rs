@@ -92,6 +92,8 @@ pub fn claim(pointer: &Pointer, path: &ItemPath, source: SourceId, ordinal: u64)
         unusable: None,
         interrupted: false,
         yields: true,
+        inside: None,
+        shard: None,
     }
 }
 

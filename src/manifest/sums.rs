@@ -121,6 +121,8 @@ impl Reading<'_> {
             unusable,
             interrupted: false,
             yields: false,
+            inside: None,
+            shard: None,
         })?;
         Ok(())
     }

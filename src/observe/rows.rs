@@ -32,7 +32,12 @@ pub struct InFlight {
     left: u64,
     /// Lines and their digests, by row.
     lines: Option<(ArrayRef, Vec<Digests>)>,
+    /// What was measured of cells.
+    cells: Vec<Observation>,
+    /// Records that lack digests of their contents.
     records: Option<Records>,
+    /// What the records came to, by row.
+    identities: Vec<Option<[u8; 32]>>,
 }
 
 /// Values that are offered together.
@@ -97,7 +102,9 @@ impl InFlight {
             offered: 0,
             left,
             lines,
+            cells: Vec::new(),
             records,
+            identities: Vec::new(),
         }
     }
 
@@ -132,23 +139,26 @@ impl InFlight {
         self.left == 0 && self.offered == self.parts.len()
     }
 
-    /// Takes the digests of a message. What was measured of a cell is told at once.
-    pub fn hashed(&mut self, message: u64, digests: Digests) -> Option<Observation> {
-        let part = self.parts.iter().rev().find(|part| part.first <= message)?;
-        let index = usize::try_from(message - part.first).ok().filter(|index| *index < part.values.len())?;
-        self.left = self.left.checked_sub(1)?;
+    /// Takes the digests of a message.
+    pub fn hashed(&mut self, message: u64, digests: Digests) {
+        let Some(part) = self.parts.iter().rev().find(|part| part.first <= message) else { return };
+        let index = usize::try_from(message - part.first).unwrap_or(usize::MAX);
+        if index >= part.values.len() || self.left == 0 {
+            return;
+        }
+        self.left -= 1;
         let Some((column, name)) = &part.column else {
-            if let Some((_, lines)) = &mut self.lines {
-                *lines.get_mut(index)? = digests;
+            if let Some(line) = self.lines.as_mut().and_then(|(_, lines)| lines.get_mut(index)) {
+                *line = digests;
             }
-            return None;
+            return;
         };
         if let (Some(records), Some(sha256)) = (&mut self.records, digests.of(Algorithm::Sha256)) {
             let ordinal = part.ordinals.as_ref().map_or(index, |ordinals| ordinals[index] as usize);
             records.fill(*column, ordinal, sha256.bytes());
         }
         if self.wanted.is_empty() {
-            return None;
+            return;
         }
         let mut locator = self.locator.clone();
         locator.row = part.rows.of(index);
@@ -157,25 +167,38 @@ impl InFlight {
         seen.length = length(&part.values, index);
         seen.digests = if digests.set() == self.wanted { digests } else { digests.only(self.wanted) };
         seen.exempt = self.exempt;
-        Some(seen)
+        self.cells.push(seen);
     }
 
     /// Once all cells are hashed: the messages that the records are, if there are any.
     pub fn messages_of_records(&mut self) -> Option<ArrayRef> {
         self.parts.clear();
-        self.records.take().map(Records::messages)
+        let messages = self.records.take().map(Records::messages)?;
+        self.identities = vec![None; self.rows];
+        Some(messages)
     }
 
-    /// How many rows there are.
-    pub fn rows(&self) -> usize {
-        self.rows
+    /// Takes the identity of a row.
+    pub fn identified(&mut self, row: usize, record: Option<[u8; 32]>) {
+        if let Some(identity) = self.identities.get_mut(row) {
+            *identity = record;
+        }
+    }
+
+    /// What was measured: row by row, each before its cells, these in the order of their columns.
+    pub fn told(mut self) -> Vec<Observation> {
+        let mut all: Vec<_> = (0..self.rows).filter_map(|index| self.row(index)).collect();
+        all.append(&mut self.cells);
+        all.sort_by_key(|seen| (seen.locator.row, seen.kind == Kind::Cell, seen.item));
+        all
     }
 
     /// What was measured of a row, if anything was.
-    pub fn row(&mut self, index: usize, record: Option<[u8; 32]>) -> Option<Observation> {
-        if record.is_none() && self.lines.is_none() {
+    fn row(&mut self, index: usize) -> Option<Observation> {
+        if self.identities.is_empty() && self.lines.is_none() {
             return None;
         }
+        let record = self.identities.get(index).copied().flatten();
         let mut locator = self.locator.clone();
         locator.row = Some(self.first_row.saturating_add(index as u64));
         let mut seen = Observation::new(locator, self.first_item + index as u64, Kind::Row);

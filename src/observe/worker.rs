@@ -12,6 +12,7 @@ use arrow_array::{Array, ArrayRef};
 use bytes::Bytes;
 
 use super::rows::{InFlight, Offered};
+use super::webdataset::{self, Samples};
 use crate::digest::{Algorithm, Completed, DigestSet, Digests, Hasher, MsgId, Offer};
 use crate::error::Result;
 use crate::finding::Code;
@@ -21,6 +22,9 @@ use crate::observation::{End, Kind, Observation, PointerSeen, RegionClass, State
 use crate::plan::{Inside, ShardPlan};
 use crate::shard::{self, Batch, Cursor, Fault, ItemId, Step};
 use crate::source::{Pool, Source, Stamp};
+
+/// The number of the first derived row of a file: after all items that are there.
+const DERIVED: u64 = 1 << 62;
 
 /// A file to be read.
 pub struct Job {
@@ -114,7 +118,7 @@ pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observe
                 worker.hashed(file, item, digests)?;
             } else {
                 idle = false;
-                worker.hashed_of_table(message, digests)?;
+                worker.hashed_of_table(message, digests);
             }
         }
         while let Some(serial) = worker.offer_waiting()? {
@@ -157,10 +161,8 @@ enum Waiting {
     Values(MsgId),
     /// A batch whose lines and cells are hashed, and the messages that its records are.
     Records(InFlight, ArrayRef),
-    /// A batch of which all is hashed, and that has no records.
+    /// A batch of which all is hashed, and that is to be told.
     Nothing(InFlight),
-    /// A batch of this file was told to its end.
-    Told(u64),
 }
 
 /// A file being read.
@@ -185,6 +187,8 @@ struct Active {
     next_row: u64,
     /// The cursor has said `Done`.
     done: bool,
+    /// The samples that its members are, where records are asked for.
+    samples: Samples,
     /// What the file decompresses to, once that has been read.
     stream: Option<(Digests, u64)>,
     /// The file's own observation, held until the file's stamp was looked at again.
@@ -226,6 +230,7 @@ impl Worker<'_> {
                     batches_out: 0,
                     next_row: 0,
                     done: false,
+                    samples: Samples::default(),
                     stream: None,
                     whole: None,
                 }))
@@ -345,27 +350,17 @@ impl Worker<'_> {
                     }
                     self.next_message += messages.len() as u64;
                     let left = (messages.len() - messages.null_count()) as u64;
-                    let serial = batch.serial;
-                    let mut batch = batch;
-                    for row in (0..messages.len()).filter(|row| messages.is_null(*row)) {
-                        if let Some(seen) = batch.row(row, None) {
-                            self.observer.observation(seen)?;
-                        }
-                    }
                     if left == 0 {
-                        return Ok(Some(serial));
+                        self.waiting.push_back(Waiting::Nothing(batch));
+                    } else {
+                        self.records.insert(first, (batch, left));
                     }
-                    self.records.insert(first, (batch, left));
                 }
-                Waiting::Nothing(mut batch) => {
-                    for row in 0..batch.rows() {
-                        if let Some(seen) = batch.row(row, None) {
-                            self.observer.observation(seen)?;
-                        }
-                    }
-                    return Ok(Some(batch.serial));
+                Waiting::Nothing(batch) => {
+                    let serial = batch.serial;
+                    batch.told().into_iter().try_for_each(|seen| self.observer.observation(seen))?;
+                    return Ok(Some(serial));
                 }
-                Waiting::Told(serial) => return Ok(Some(serial)),
             }
         }
         Ok(None)
@@ -381,14 +376,12 @@ impl Worker<'_> {
     }
 
     /// A line, a cell or a record has been hashed.
-    fn hashed_of_table(&mut self, message: MsgId, digests: Digests) -> Result<()> {
+    fn hashed_of_table(&mut self, message: MsgId, digests: Digests) {
         let of_values = self.batches.range_mut(..=message).next_back();
         let of_records = self.records.range_mut(..=message).next_back();
         match (of_values, of_records) {
             (Some((&first, batch)), other) if other.as_ref().is_none_or(|(at, _)| **at < first) => {
-                if let Some(seen) = batch.hashed(message.0 - first.0, digests) {
-                    self.observer.observation(seen)?;
-                }
+                batch.hashed(message.0 - first.0, digests);
                 if batch.is_hashed() {
                     self.values_are_hashed(first);
                 }
@@ -396,20 +389,16 @@ impl Worker<'_> {
             (_, Some((&first, (batch, left)))) => {
                 let record = digests.of(Algorithm::Sha256).and_then(|d| d.bytes().try_into().ok());
                 let row = usize::try_from(message.0 - first.0).unwrap_or(usize::MAX);
-                let seen = batch.row(row, record);
+                batch.identified(row, record);
                 *left = left.saturating_sub(1);
                 if *left == 0
                     && let Some((batch, _)) = self.records.remove(&first)
                 {
-                    self.waiting.push_back(Waiting::Told(batch.serial));
-                }
-                if let Some(seen) = seen {
-                    self.observer.observation(seen)?;
+                    self.waiting.push_back(Waiting::Nothing(batch));
                 }
             }
             _ => {}
         }
-        Ok(())
     }
 
     #[allow(clippy::too_many_arguments, reason = "the fields of one step, taken apart once")]
@@ -474,6 +463,9 @@ impl Worker<'_> {
         if hashed {
             observation.state = State::NotAsked;
             observation.length = len.unwrap_or(0);
+        }
+        if kind == Kind::Member && !hidden && file.plan.records {
+            file.samples.begin(item.0, &observation.locator.member[0]);
         }
         let entry = Item { observation, parent, message, closed: false, hashed, head: Vec::new() };
         file.items.insert(item, entry);
@@ -577,7 +569,25 @@ impl Worker<'_> {
         if observation.kind == Kind::Stream && observation.opened && observation.state == State::Read {
             file.stream = Some((observation.digests.clone(), observation.length));
         }
-        self.observer.observation(observation)
+        if observation.kind == Kind::Member {
+            file.samples.measured(item.0, &observation);
+        }
+        self.observer.observation(observation)?;
+        self.tell_samples(file, false)
+    }
+
+    /// Tells of samples of which all members were measured.
+    fn tell_samples(&mut self, file: &mut Active, ended: bool) -> Result<()> {
+        while let Some((ordinal, key, sample)) = file.samples.next(ended) {
+            let mut locator = Locator::file(Some(file.root), file.path.clone());
+            locator.member = vec![key];
+            locator.row = Some(ordinal);
+            if let Some(mut row) = webdataset::row(locator, DERIVED + ordinal, &sample) {
+                row.exempt = file.exempt;
+                self.observer.observation(row)?;
+            }
+        }
+        Ok(())
     }
 
     fn fault(&mut self, file: &mut Active, fault: Fault) -> Result<()> {
@@ -615,7 +625,8 @@ impl Worker<'_> {
     }
 
     /// The file was read: was it the same file all the time?
-    fn conclude(&mut self, file: Active) -> Result<()> {
+    fn conclude(&mut self, mut file: Active) -> Result<()> {
+        self.tell_samples(&mut file, true)?;
         let Some(mut whole) = file.whole else { return Ok(()) };
         let now = file.source.stamp();
         let changed = match &now {
@@ -636,6 +647,7 @@ impl Worker<'_> {
             // Its digests stay: what was read is still looked up in hash lists, though no claim is settled by it.
             whole.inside_incomplete = true;
         }
+        whole.stamp = Some(file.stamp);
         self.observer.observation(whole)
     }
 }

@@ -236,7 +236,7 @@ impl<'a> Coverage<'a> {
             looked_up: coverage.looked_up,
             left_out: coverage.left_out,
             shards_read: coverage.shards_read,
-            shards_reused: 0,
+            shards_reused: coverage.shards_reused,
             bytes_read: coverage.bytes_read,
             settled: Settled { claims: balance.claims_by_class(), items: balance.items_by_class() },
             accounts: &coverage.broken,

@@ -139,6 +139,7 @@ fn report(roots: u16, balance: Balance, findings: Vec<Finding>) -> Report {
             scope: "whole",
             looked_up: 0,
             shards_read: balance.items_in,
+            shards_reused: 0,
             bytes_read: 1 << 30,
             broken: balance.broken(),
             balance,

@@ -174,6 +174,10 @@ impl Reader for Compressed {
     }
 
     fn work(&mut self, pool: &mut Pool, out: &mut Steps) -> bool {
+        // What is inside is done with one piece before it gets the next.
+        if self.inside.work(pool, out) {
+            return true;
+        }
         if self.lost {
             return false;
         }
@@ -229,9 +233,9 @@ impl Reader for Compressed {
         }
         if self.lost {
             self.lose_rest(out);
-            return false;
         }
-        more
+        // What was decoded may be work for what is inside.
+        filled > 0 || more && !self.lost
     }
 
     fn finish(&mut self, end: End, out: &mut Steps) {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::arrow::{Arrow, OldArrow, is_called_arrow};
 use super::compressed::{BZIP2, CODECS, GZIP, XZ, ZSTD};
 use super::ledger::Ledger;
 use super::parquet::Parquet;
@@ -23,7 +24,9 @@ static FORMATS: &[&dyn Format] = &[
     &Closed { name: "rar", magics: &[b"Rar!\x1a\x07"] },
     &Parquet,
     &Closed { name: "encrypted Parquet file", magics: &[b"PARE"] },
-    &Closed { name: "arrow", magics: &[b"ARROW1"] },
+    &Arrow,
+    &OldArrow,
+    &Closed { name: "Feather file of version 1", magics: &[b"FEA1"] },
     &Closed { name: "hdf5", magics: &[b"\x89HDF\r\n\x1a\n"] },
     &Closed { name: "sqlite", magics: &[b"SQLite format 3\0"] },
     &Closed { name: "lz4", magics: &[b"\x04\x22\x4d\x18"] },
@@ -61,7 +64,7 @@ impl Format for Closed {
     }
 }
 
-/// What is called a tar or a compressed stream, and is neither.
+/// What is called a tar, a compressed stream or Arrow data, and is none of them.
 struct Miscalled;
 
 impl Format for Miscalled {
@@ -75,12 +78,15 @@ impl Format for Miscalled {
             return false;
         }
         let compressed = CODECS.iter().any(|codec| codec.stream_name(name).is_some());
-        compressed || name.to_ascii_lowercase().ends_with(b".tar")
+        compressed || is_called_arrow(name) || name.to_ascii_lowercase().ends_with(b".tar")
     }
 
     fn reader(&self, place: &Place, out: &mut Steps) -> Option<Box<dyn Reader>> {
-        let detail =
-            "its name is that of an archive or compressed file, its content is not: it may be damaged";
+        let detail = if is_called_arrow(&place.name) {
+            "its name is that of Arrow data, its content is not: it may be damaged"
+        } else {
+            "its name is that of an archive or compressed file, its content is not: it may be damaged"
+        };
         out.fault(Code::Unreadable, place.layer, Some(0), detail);
         Some(Box::new(Plain(Ledger::new(place.layer))))
     }

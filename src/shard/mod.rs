@@ -3,6 +3,7 @@
 //! A reader is a *suspended cursor*: it owns all it needs, borrows nothing, and does a small piece of work each time a
 //! worker steps it, so that one worker can hold many of them and keep a multi-buffer hasher fed.
 
+mod arrow;
 mod compressed;
 mod file;
 pub mod folder;

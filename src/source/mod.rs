@@ -10,14 +10,12 @@ pub mod xz;
 mod zeros;
 pub mod zstd;
 
-pub use crate::observation::RegionClass;
+pub use crate::observation::{RegionClass, Stamp};
 pub use block::{Block, PIECE, Pool};
 pub use memory::MemorySource;
 pub use zeros::first_nonzero;
 
 use std::io;
-
-use serde::{Deserialize, Serialize};
 
 /// Something that can be read at any position by several readers at once.
 pub trait Source: Send + Sync {
@@ -43,19 +41,6 @@ pub enum Got {
     End,
     /// Not here yet: step another cursor meanwhile.
     NotYet,
-}
-
-/// What tells one state of a file from another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
-    /// Bytes.
-    pub size: u64,
-    /// Last change of the content, nanoseconds since 1970.
-    pub mtime: i128,
-    /// Last change of content or attributes, nanoseconds since 1970.
-    pub ctime: i128,
-    /// Device and inode.
-    pub inode: (u64, u64),
 }
 
 /// A read that failed.

@@ -1,0 +1,208 @@
+//! `index`: everything is measured and kept, and nothing is judged.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::findings::Findings;
+use super::lists::Lists;
+use super::options::{AuditOptions, Samples};
+use super::parts::Parts;
+use super::progress::Progress;
+use super::report::{Coverage, Report, Verdict};
+use super::run::{go_on, options_of, roots_as_typed, scratch};
+use super::{listing, planning, reading};
+use crate::check::balance::{Balance, ItemClass};
+use crate::check::{Rules, place_of_claim};
+use crate::error::{Error, Result};
+use crate::finding::Class;
+use crate::index::observations::{FORMAT, FindingsWriter, IndexDir, MARKER};
+use crate::index::spool::Spool;
+use crate::locator::Escaped;
+use crate::observation::State;
+
+/// Measures a dataset and writes its index to `options.output`. `stop` ends the run early, without an index.
+///
+/// # Errors
+/// Where the job could not be done: see [`Error`]. Facts about the data are in the report.
+pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool) -> Result<Report> {
+    let started = jiff::Timestamp::now();
+    let output =
+        options.output.as_deref().ok_or_else(|| Error::Usage("no folder for the index was named".into()))?;
+    super::run::check_options(options)?;
+    prepare(output, options)?;
+    let scratch = scratch(options)?;
+
+    progress.stage("listing");
+    let stores = vec![Vec::new(); options.roots.len()];
+    let listing = listing::list(options, &stores, false, &scratch, stop)?;
+    go_on(stop)?;
+    progress.stage("planning");
+    let lists = Arc::new(Lists::default());
+    let names = Arc::new(super::run::names(options, &[], &lists));
+    let new_findings = || Findings::new(Arc::clone(&names), Arc::clone(&lists), false, &scratch);
+    let mut findings = new_findings();
+    let rules = Rules { search_all: true, ..Rules::default() };
+    let claims = Spool::new(&scratch).sorted()?;
+    let nothing = (Default::default(), Default::default());
+    let (plan, common) = planning::plan(
+        options,
+        &listing,
+        &claims,
+        &rules,
+        lists.algorithms(),
+        &nothing.0,
+        &nothing.1,
+        &scratch,
+        &mut findings,
+    )?;
+    progress.stage("reading");
+    progress.planned(plan.to_read, plan.files);
+    let roots = Arc::new(roots_as_typed(options));
+    let parts = Parts { folder: output.to_path_buf(), roots: Arc::clone(&roots), unnamed_only: false };
+    let mut read = reading::read(
+        &options.roots,
+        &plan.work,
+        &common,
+        &lists,
+        Some(&parts),
+        false,
+        options.threads.max(1),
+        &scratch,
+        &new_findings,
+        progress,
+        stop,
+    )?;
+    go_on(stop)?;
+
+    progress.stage("writing");
+    // What was settled without reading, links and devices, is a part of its own.
+    let mut balance = Balance::default();
+    balance.items_in = read.tally.items + plan.unread.len();
+    let mut last = parts.begin(plan.splits)?;
+    for record in plan.unread.sorted()?.iter() {
+        let (_, seen) = record?;
+        if let State::Unread(why) = seen.state {
+            balance.item(ItemClass::NotRead(why.name()));
+        }
+        last.observation(&seen)?;
+    }
+    read.parts.extend(last.finish()?);
+    let unread = read.tally.unread;
+    balance.items(ItemClass::OutOfScope, read.tally.items - unread);
+    balance.items(ItemClass::NotRead("not read to its end"), unread);
+    let mut all = read.findings;
+    all.push(findings);
+    let (findings, counts) = Findings::sorted(all)?;
+    let mut writer = FindingsWriter::create(output)?;
+    for record in findings.iter() {
+        writer.push(&record?.1, &roots)?;
+    }
+    let found = writer.finish()?;
+    let mut unlisted = Vec::new();
+    for record in plan.blind.sorted()?.iter() {
+        let folder: Vec<u8> =
+            place_of_claim(&record?.0).iter().map(|&b| if b == 0 { b'/' } else { b }).collect();
+        unlisted.push((0, Escaped(&folder).to_string()));
+    }
+    let digests = common.indexed_digests().iter().map(|algorithm| algorithm.name().to_string()).collect();
+    IndexDir {
+        schema: FORMAT.to_string(),
+        tool: format!("shardproof {}", env!("CARGO_PKG_VERSION")),
+        roots: roots.to_vec(),
+        digests,
+        opened: options.samples != Samples::Never,
+        files: plan.files,
+        bytes: plan.bytes,
+        samples: read.tally.samples,
+        findings: found,
+        left_out: listing.left_out,
+        unlisted,
+        parts: read.parts,
+    }
+    .commit(output)?;
+
+    let coverage = Coverage {
+        scope: super::run::coverage_scope(options, false),
+        broken: balance.broken(),
+        balance,
+        looked_up: 0,
+        shards_read: read.tally.shards,
+        shards_reused: 0,
+        bytes_read: read.tally.bytes,
+        left_out: listing.left_out,
+        spilled: scratch.spilled(),
+    };
+    let any = |class| counts.iter().any(|(code, &n)| code.class() == class && n > 0);
+    let (verdict, exit_code) = match plan.files == 0 || any(Class::Gap) || !coverage.broken.is_empty() {
+        _ if any(Class::Wrong) || (options.strict && any(Class::Note)) => (Verdict::Invalid, 1),
+        true if options.strict => (Verdict::Invalid, 1),
+        true => (Verdict::Incomplete, 3),
+        false => (Verdict::Valid, 0),
+    };
+    Ok(Report {
+        verdict,
+        exit_code,
+        options: options_of(options),
+        arguments: options.arguments.clone(),
+        started,
+        finished: jiff::Timestamp::now(),
+        roots: options.roots.clone(),
+        shards: plan.files,
+        samples: read.tally.samples,
+        bytes: plan.bytes,
+        sources: Vec::new(),
+        coverage,
+        counts,
+        findings,
+        reveal: false,
+    })
+}
+
+/// Makes the folder of an index. One that holds an index already is emptied of it; one that holds anything else is
+/// left alone.
+fn prepare(output: &Path, options: &AuditOptions) -> Result<()> {
+    let failed = |cause| Error::Io {
+        doing: "write",
+        path: output.to_path_buf(),
+        cause,
+        advice: "Name another folder with --output.",
+    };
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Some(place) = real(output).or_else(|| Some(real(parent)?.join(output.file_name()?))) {
+        for root in &options.roots {
+            if real(root).is_some_and(|root| place.starts_with(&root)) {
+                return Err(Error::Usage(format!(
+                    "the index {} would lie inside the dataset {}, where nothing is ever written; name another \
+                     folder with --output",
+                    output.display(),
+                    root.display()
+                )));
+            }
+        }
+    }
+    if output.exists() {
+        let ours = |name: &std::ffi::OsStr| {
+            let name = name.to_string_lossy();
+            name == "observations" || name == "findings.parquet" || name.contains(MARKER)
+        };
+        let entries = std::fs::read_dir(output).map_err(failed)?;
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            if !ours(&entry.file_name()) {
+                return Err(Error::Usage(format!(
+                    "the folder {} holds something that is no index; name an empty or a new one with --output",
+                    output.display()
+                )));
+            }
+        }
+        // The marker first: from now on the folder is no index.
+        let _ = std::fs::remove_file(output.join(MARKER));
+        let _ = std::fs::remove_file(output.join("findings.parquet"));
+        if output.join("observations").exists() {
+            std::fs::remove_dir_all(output.join("observations")).map_err(failed)?;
+        }
+    }
+    std::fs::create_dir_all(output.join("observations")).map_err(failed)
+}
