@@ -1,4 +1,4 @@
-//! Keys of maps: a record tells maps from text to something from all others, so these bytes must be texts.
+//! Keys of maps: in a record texts and bytes stand as they are there, so what is said to be a text must be one.
 //!
 //! All other texts stay bytes, for a record knows both by their digest, and bytes need not be valid UTF-8.
 
@@ -10,7 +10,7 @@ use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, SchemaRef};
 
 /// The fields with keys as texts where that is what they are said to be; `text` says so for each leaf in order.
 pub fn typed_fields(fields: &Fields, text: &mut dyn FnMut() -> bool) -> Fields {
-    fields.iter().map(|field| typed_field(field, false, text)).collect()
+    typed_below(fields, false, text)
 }
 
 /// The rows in this schema, which has keys as texts; an error where they are none.
@@ -20,11 +20,16 @@ pub fn typed_rows(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch,
     RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
 }
 
+fn typed_below(fields: &Fields, key: bool, text: &mut dyn FnMut() -> bool) -> Fields {
+    fields.iter().map(|field| typed_field(field, key, text)).collect()
+}
+
+/// A field, which is or is part of a key or not.
 fn typed_field(field: &Field, key: bool, text: &mut dyn FnMut() -> bool) -> FieldRef {
     let of = match field.data_type() {
-        DataType::Struct(fields) => DataType::Struct(typed_fields(fields, text)),
-        DataType::List(item) => DataType::List(typed_field(item, false, text)),
-        DataType::Map(entries, sorted) => DataType::Map(typed_entries(entries, text), *sorted),
+        DataType::Struct(fields) => DataType::Struct(typed_below(fields, key, text)),
+        DataType::List(item) => DataType::List(typed_field(item, key, text)),
+        DataType::Map(entries, sorted) => DataType::Map(typed_entries(entries, key, text), *sorted),
         other => match (text(), key, other) {
             (true, true, DataType::BinaryView) => DataType::Utf8View,
             _ => other.clone(),
@@ -33,9 +38,9 @@ fn typed_field(field: &Field, key: bool, text: &mut dyn FnMut() -> bool) -> Fiel
     Arc::new(field.clone().with_data_type(of))
 }
 
-fn typed_entries(entries: &Field, text: &mut dyn FnMut() -> bool) -> FieldRef {
-    let DataType::Struct(fields) = entries.data_type() else { return typed_field(entries, false, text) };
-    let fields = fields.iter().enumerate().map(|(at, field)| typed_field(field, at == 0, text));
+fn typed_entries(entries: &Field, key: bool, text: &mut dyn FnMut() -> bool) -> FieldRef {
+    let DataType::Struct(fields) = entries.data_type() else { return typed_field(entries, key, text) };
+    let fields = fields.iter().enumerate().map(|(at, field)| typed_field(field, key || at == 0, text));
     Arc::new(entries.clone().with_data_type(DataType::Struct(fields.collect())))
 }
 

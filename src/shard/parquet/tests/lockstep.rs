@@ -8,7 +8,7 @@ use arrow_array::builder::{
     TimestampMillisecondBuilder, UInt8Builder,
 };
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StructArray};
+use arrow_array::{Array, ArrayRef, Int32Array, ListArray, MapArray, RecordBatch, StructArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::Field;
 use parquet::arrow::ArrowWriter;
@@ -22,7 +22,7 @@ use crate::shard::table::arrow::ArrowRows;
 use crate::shard::{ItemId, Steps};
 
 /// How many kinds of columns there are.
-const KINDS: usize = 14;
+const KINDS: usize = 15;
 
 /// Numbers from a seed, the same each time.
 struct Dice(u64);
@@ -125,6 +125,22 @@ fn column(kind: usize, rows: usize, dice: &mut Dice) -> ArrayRef {
             let item = Arc::new(Field::new("item", items.data_type().clone(), true));
             Arc::new(ListArray::new(item, OffsetBuffer::from_lengths(lens), items, None))
         }
+        13 => {
+            // Keys of a text and a number.
+            let lens: Vec<_> = (0..rows).map(|_| dice.roll(4) as usize).collect();
+            let inner: usize = lens.iter().sum();
+            let text = column(6, inner, dice);
+            let number: ArrayRef = Arc::new(Int32Array::from_iter_values(0..inner as i32));
+            let keys = StructArray::try_from(vec![("text", text), ("number", number)]).unwrap();
+            let value = column(8, inner, dice);
+            let fields = vec![
+                Arc::new(Field::new("key", keys.data_type().clone(), false)),
+                Arc::new(Field::new("value", value.data_type().clone(), true)),
+            ];
+            let entries = StructArray::new(fields.into(), vec![Arc::new(keys), value], None);
+            let entry = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+            Arc::new(MapArray::new(entry, OffsetBuffer::from_lengths(lens), entries, None, false))
+        }
         _ => {
             let mut builder = StringDictionaryBuilder::<Int32Type>::new();
             (0..rows).for_each(|_| builder.append_option(dice.maybe()));
@@ -170,10 +186,10 @@ fn ways() -> impl Strategy<Value = Way> {
     (0..5usize, any::<bool>(), any::<bool>(), 1..400usize, 1..200usize)
 }
 
-/// Columns in the order of their names, each in the order of its rows.
+/// Columns in the order of their names, each in the order of its rows; the entries of a map have no order.
 fn sorted(told: &Told) -> Vec<(String, u64, Vec<u8>)> {
     let mut cells = told.cells.clone();
-    cells.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    cells.sort();
     cells
 }
 
