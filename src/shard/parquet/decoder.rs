@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
 use parquet::basic::Type;
 use parquet::column::page::{PageIterator, PageReader};
@@ -80,7 +81,12 @@ impl Decoder {
     /// The next rows: as many as were asked for, but at the end.
     pub fn next(&mut self) -> Result<Option<RecordBatch>, String> {
         self.meter.batch.store(self.padding, Ordering::Relaxed);
-        guarded(|| self.reader.next().transpose().map_err(ParquetError::from))
+        let plain = |error| match error {
+            // The crate's own words, without what it went through.
+            ArrowError::ParquetError(why) => why,
+            other => other.to_string(),
+        };
+        guarded(|| self.reader.next().transpose().map_err(plain))
     }
 
     /// Whether a batch was refused because its pages are too large together.

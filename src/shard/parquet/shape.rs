@@ -4,6 +4,7 @@
 //! asked, since nothing holds it to the data. So a duration, which Parquet does not know, is a number, and no time
 //! zone but UTC is known: neither makes a difference to what a row is.
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ impl Shape {
             // As views, long values stay where their page was decompressed to.
             let fields = viewed(plain.fields());
             let levels = parquet_to_arrow_field_levels(&of, ProjectionMask::all(), Some(&fields))?;
-            Ok((Arc::new(Schema::new(fields)), levels))
+            Ok::<_, ParquetError>((Arc::new(Schema::new(fields)), levels))
         })?;
         let held: usize = schema.fields().iter().map(|field| count(field.data_type())).sum();
         match held == columns.len() {
@@ -63,7 +64,7 @@ impl Shape {
         if batch.schema_ref().fields() == self.schema.fields() {
             return Ok(batch);
         }
-        guarded(|| keys::typed_rows(&batch, &self.schema).map_err(ParquetError::from))
+        guarded(|| keys::typed_rows(&batch, &self.schema))
     }
 
     /// Whether any column, however deep, is an interval.
@@ -86,7 +87,7 @@ impl Shape {
 }
 
 /// Runs what decodes bytes from outside: an error or a panic of it is a sentence about the bytes.
-pub fn guarded<T>(decode: impl FnOnce() -> ParquetResult<T>) -> Result<T, String> {
+pub fn guarded<T, E: Display>(decode: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(decode)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(format!("it cannot be decoded: {error}")),
