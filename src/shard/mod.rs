@@ -4,14 +4,19 @@
 //! worker steps it, so that one worker can hold many of them and keep a multi-buffer hasher fed.
 
 mod compressed;
+mod csv;
+mod faults;
 mod file;
 pub mod folder;
 mod formats;
+mod jsonl;
 mod ledger;
+mod lines;
 mod parquet;
 mod steps;
 pub mod table;
 mod tar;
+mod text;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -111,6 +116,8 @@ pub enum Rows {
     From(u64),
     /// The row of each value: a list in one row has many, and a row may have none.
     Each(Arc<[u64]>),
+    /// They stand in no row: names of columns, which a wrong guess at a header must not hide.
+    Outside,
 }
 
 impl Rows {
@@ -119,6 +126,7 @@ impl Rows {
         match self {
             Rows::From(first) => first.checked_add(index as u64),
             Rows::Each(rows) => rows.get(index).copied(),
+            Rows::Outside => None,
         }
     }
 }
