@@ -84,6 +84,15 @@ pub fn scan(source: Arc<dyn Source>, name: &str, digests: DigestSet) -> Scan {
 pub fn scan_with(hasher: &mut dyn Hasher, source: Arc<dyn Source>, name: &str, digests: DigestSet) -> Scan {
     let plan =
         ShardPlan { file: digests, inside: Inside::Open, stream: digests, samples: digests, records: false };
+    scan_planned(hasher, source, name, plan)
+}
+
+/// Reads one source with any plan.
+pub fn scan_plan(source: Arc<dyn Source>, name: &str, plan: ShardPlan) -> Scan {
+    scan_planned(&mut LoopHasher::new(), source, name, plan)
+}
+
+fn scan_planned(hasher: &mut dyn Hasher, source: Arc<dyn Source>, name: &str, plan: ShardPlan) -> Scan {
     let stamp = source.stamp().expect("the source has a stamp");
     let job = Job { root: 0, path: name.as_bytes().to_vec(), plan, exempt: false, stamp, source: Ok(source) };
     let mut kept = Scan { observations: Vec::new(), faults: Vec::new() };
