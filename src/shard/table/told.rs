@@ -10,11 +10,14 @@ use crate::finding::Code;
 use crate::plan::{Inside, ShardPlan};
 use crate::shard::{Batch, End, ItemId, Reader, Step, Steps};
 
+/// A row: its ordinal, its line, its record.
+pub type Row = (u64, Option<Vec<u8>>, Option<[u8; 32]>);
+
 /// What was told.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// Rows with their lines and records.
-    pub rows: Vec<(u64, Option<Vec<u8>>, Option<[u8; 32]>)>,
+    pub rows: Vec<Row>,
     /// Cells with their columns and rows, batch by batch, column by column.
     pub cells: Vec<(String, Option<u64>, Vec<u8>)>,
     /// Code, offset and detail.
