@@ -1,23 +1,25 @@
-//! The cursor over a whole file: one sequential read, from which the file, its stream and its members are told.
+//! The cursor over a whole file: one sequential read, from which the file, its stream and its members are told. Where
+//! the file's own digests are not asked for, what its format does not need is passed over.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::formats::Layer;
 use super::steps::{Opening, share};
-use super::{Cursor, End, ItemId, Kind, Place, Reader, Step, Steps};
+use super::{Cursor, End, ItemId, Kind, Need, Place, Reader, Step, Steps};
 use crate::finding::Code;
 use crate::plan::{Inside, ShardPlan};
-use crate::source::{Got, PIECE, Pool, Source};
+use crate::source::{Block, Got, PIECE, Pool, Source, SourceError, Stamp};
 
 /// Pieces that are worked on within one step if none of them has anything to tell.
 const SILENT_PIECES: usize = 16;
 
 /// A cursor over a file, which finds out what the file is by its first bytes.
 pub struct FileCursor {
-    source: Arc<dyn Source>,
+    source: Arc<Counted>,
     out: Steps,
     layer: Layer,
-    /// Bytes read.
+    /// Bytes read or passed over.
     at: u64,
     stage: Stage,
 }
@@ -36,12 +38,13 @@ enum Stage {
 impl FileCursor {
     /// A cursor over the file of this name; the name decides only where the content leaves open what it is.
     pub fn new(source: Arc<dyn Source>, name: &[u8], plan: &ShardPlan) -> Self {
+        let source = Arc::new(Counted { source, read: AtomicU64::new(0) });
         let layer = match plan.inside {
             Inside::Open => Layer::new(Place {
                 layer: ItemId::FILE,
                 name: name.to_vec(),
                 depth: 0,
-                source: Some(Arc::clone(&source)),
+                source: Some(Arc::clone(&source) as Arc<dyn Source>),
             }),
             Inside::Closed | Inside::Refused => Layer::plain(ItemId::FILE),
         };
@@ -65,9 +68,22 @@ impl FileCursor {
         }
     }
 
-    /// Reads a block; returns whether there was anything.
+    /// Reads a block, or passes over what nobody needs; returns whether there was anything.
     fn read(&mut self, pool: &mut Pool) -> bool {
+        let need = match self.out.plan().file.is_empty() {
+            true => self.layer.need(),
+            false => Need::Bytes(usize::MAX),
+        };
         let mut block = pool.block();
+        match need {
+            Need::Bytes(most) => block.narrow(most),
+            Need::Pass(len) => {
+                self.at += len;
+                self.layer.pass(len, &mut self.out);
+                self.stage = Stage::Work;
+                return true;
+            }
+        }
         match self.source.read_at(self.at, &mut block) {
             Ok(Got::Bytes(n)) => {
                 self.at += n as u64;
@@ -100,9 +116,29 @@ impl FileCursor {
     }
 }
 
+/// A source that counts the bytes read of it, by the cursor and by formats that read where they want.
+struct Counted {
+    source: Arc<dyn Source>,
+    read: AtomicU64,
+}
+
+impl Source for Counted {
+    fn stamp(&self) -> Result<Stamp, SourceError> {
+        self.source.stamp()
+    }
+
+    fn read_at(&self, at: u64, into: &mut Block) -> Result<Got, SourceError> {
+        let got = self.source.read_at(at, into);
+        if let Ok(Got::Bytes(n)) = got {
+            self.read.fetch_add(n as u64, Ordering::Relaxed);
+        }
+        got
+    }
+}
+
 impl Cursor for FileCursor {
     fn bytes_read(&self) -> u64 {
-        self.at
+        self.source.read.load(Ordering::Relaxed)
     }
 
     fn footprint(&self) -> usize {

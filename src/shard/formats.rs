@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::parquet::Parquet;
 use super::tar::{CalledTar, Tar};
 use super::text::{Text, Wide};
-use super::{End, Format, HEAD, ItemId, Place, Reader, RegionClass, Steps};
+use super::{End, Format, HEAD, ItemId, Need, Place, Reader, RegionClass, Steps};
 use crate::finding::Code;
 use crate::source::Pool;
 
@@ -193,6 +193,20 @@ impl Reader for Layer {
         match &mut self.state {
             State::Read(reader) => reader.work(pool, out),
             _ => false,
+        }
+    }
+
+    fn need(&self) -> Need {
+        match &self.state {
+            // Whatever it turns out to be may need no more than its head.
+            State::Waiting { len, .. } => Need::Bytes(HEAD.saturating_sub(*len).max(1)),
+            State::Read(reader) => reader.need(),
+        }
+    }
+
+    fn pass(&mut self, len: u64, out: &mut Steps) {
+        if let State::Read(reader) = &mut self.state {
+            reader.pass(len, out);
         }
     }
 

@@ -70,6 +70,15 @@ impl Ledger {
         self.write(class, bytes, out);
     }
 
+    /// So many of the next bytes are of this class, which is not hidden, and are not looked at.
+    pub fn pass(&mut self, class: RegionClass, len: u64, out: &mut Steps) {
+        debug_assert!(self.held_len == 0 && !class.is_hidden(), "what is hidden is looked at");
+        if len > 0 {
+            self.enter(class, out);
+            self.at += len;
+        }
+    }
+
     /// The next bytes get their class later.
     pub fn hold(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
@@ -128,6 +137,17 @@ impl Ledger {
         if bytes.is_empty() {
             return;
         }
+        self.enter(class, out);
+        let len = bytes.len() as u64;
+        self.at += len;
+        if let Some(hidden) = &mut self.hidden {
+            hidden.left = hidden.left.map(|left| left.saturating_sub(len));
+            out.sample(hidden.item, bytes);
+        }
+    }
+
+    /// The next byte is of this class.
+    fn enter(&mut self, class: RegionClass, out: &mut Steps) {
         let full = self.hidden.as_ref().is_some_and(|hidden| hidden.left == Some(0));
         if self.class != Some(class) || self.announced.is_some() || full {
             self.end_region(End::Complete, out);
@@ -145,12 +165,6 @@ impl Ledger {
                 });
                 self.hidden = Some(Hidden { item, left: len });
             }
-        }
-        let len = bytes.len() as u64;
-        self.at += len;
-        if let Some(hidden) = &mut self.hidden {
-            hidden.left = hidden.left.map(|left| left.saturating_sub(len));
-            out.sample(hidden.item, bytes);
         }
     }
 

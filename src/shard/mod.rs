@@ -187,8 +187,26 @@ pub trait Reader: Send {
         false
     }
 
+    /// What it needs of the layer next. It is asked only where the layer is a file of which nobody else wants the
+    /// bytes; whoever reads front to back needs them all.
+    fn need(&self) -> Need {
+        Need::Bytes(usize::MAX)
+    }
+
+    /// So many bytes as it said that it does not need were passed over.
+    fn pass(&mut self, _len: u64, _out: &mut Steps) {}
+
     /// The layer has ended, in this way. Whatever is open is closed.
     fn finish(&mut self, end: End, out: &mut Steps);
+}
+
+/// What a reader needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The next bytes, so many at most.
+    Bytes(usize),
+    /// Not the next so many bytes, at least one.
+    Pass(u64),
 }
 
 /// Where a layer stands that a reader is wanted for.

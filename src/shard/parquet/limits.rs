@@ -18,12 +18,14 @@ pub const SCHEMA_DEPTH: usize = 64;
 pub const FREE_STRUCTS: u64 = 65_536;
 /// … and the bytes that each of more must have on average: a column chunk needs more than forty.
 pub const STRUCT_BYTES: u64 = 16;
-/// Rows of one batch of values.
-pub const BATCH_ROWS: usize = 1024;
-/// Bytes of pages that a batch of nested rows may span by estimate.
-pub const BATCH_PAGES: u64 = 64 << 20;
+/// Rows of one batch at most …
+pub const BATCH_ROWS: u64 = 1024;
+/// … and bytes that its rows are to have together, by estimate.
+pub const BATCH_TARGET: u64 = 8 << 20;
+/// Batches of a row group that are decoded once more to find what can be read of one that cannot.
+pub const BATCHES_AGAIN: u64 = 1 << 16;
 /// Bytes of pages that one batch may decode to at all: a single row can be a list without end.
-pub const BATCH_BYTES: u64 = 512 << 20;
+pub const BATCH_BYTES: u64 = if cfg!(test) { 4 << 20 } else { 512 << 20 };
 /// Faults told of one file; the others are counted.
 pub const FAULTS: u64 = 100;
 

@@ -1,41 +1,43 @@
-//! Parquet: read once from front to back for the ledger of its bytes, then column by column for its values.
+//! Parquet: walked once from front to back for the ledger of its bytes, then read row group by row group for its values.
 //!
 //! "It parses" proves nothing here: of files with a flipped bit, most decode without an error. So the file's own word
 //! is checked before the decoders of the `parquet` crate see any of it: [`footer`] bounds and looks over the metadata,
 //! [`layout`] checks where it says that things lie, [`walk`] accounts for every byte and decodes each page header.
-//! Only then [`columns`] has the chunks decoded that were found sound: [`pages`] reads and decompresses their pages,
-//! and the crate decodes levels and values.
+//! Only then [`groups`] has the chunks decoded that were found sound: [`pages`] reads and decompresses their pages, and
+//! the crate decodes levels and values and puts all columns of some rows together ([`decoder`]).
 //!
 //! What is not known of the bytes: metadata in the footer and page headers, page indexes and bloom filters are
 //! structure whatever they say, and bytes after the last value inside a page are not seen.
 
 mod codec;
-mod columns;
+mod decoder;
 mod delta;
 mod faults;
 mod footer;
+mod groups;
+mod keys;
 mod layout;
 mod leaves;
 mod limits;
 mod page_header;
 mod pages;
 mod reads;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod thrift;
-mod values;
 mod walk;
 
 use bytes::Bytes;
 
-use self::columns::Columns;
 use self::faults::Faults;
 use self::footer::{Footer, MAGIC, NoFooter};
+use self::groups::{Context, Groups};
 use self::layout::Layout;
 use self::reads::Reads;
 use self::walk::Walk;
 use super::ledger::Ledger;
-use super::{End, Format, ItemId, Place, Reader, RegionClass, Steps};
+use super::{End, Format, ItemId, Need, Place, Reader, RegionClass, Steps};
 use crate::finding::Code;
 use crate::source::Pool;
 
@@ -79,7 +81,7 @@ struct ParquetReader {
     footer_size: usize,
     reads: Reads,
     walk: Walk,
-    columns: Columns,
+    groups: Groups,
     faults: Faults,
     over: bool,
 }
@@ -90,7 +92,7 @@ impl ParquetReader {
         let layout = Layout::new(&footer, &reads, &mut faults, out);
         ParquetReader {
             walk: Walk::new(layout),
-            columns: Columns::new(&footer.metadata),
+            groups: Groups::new(&footer.metadata, &mut faults, out),
             footer_size: footer.metadata.memory_size(),
             footer,
             reads,
@@ -102,26 +104,35 @@ impl ParquetReader {
 
 impl Reader for ParquetReader {
     fn footprint(&self) -> usize {
-        self.footer_size + self.walk.footprint() + self.columns.footprint()
+        self.footer_size + self.walk.footprint() + self.groups.footprint(&self.walk.layout)
     }
 
     fn feed(&mut self, bytes: Bytes, out: &mut Steps) {
         self.walk.feed(bytes, &self.footer.metadata, &mut self.faults, out);
     }
 
-    /// Once the last byte was fed, each piece of work decodes a batch of one column.
+    /// Once the last byte was fed, each piece of work decodes a batch of rows.
     fn work(&mut self, _pool: &mut Pool, out: &mut Steps) -> bool {
         if self.over || !self.walk.is_over(self.reads.len) {
             return false;
         }
-        let metadata = &self.footer.metadata;
-        let more = self.columns.work(metadata, &self.walk.layout, &self.reads, &mut self.faults, out);
+        let (metadata, layout, reads) = (&self.footer.metadata, &self.walk.layout, &self.reads);
+        let context = Context { metadata, layout, reads };
+        let more = self.groups.work(&context, &mut self.faults, out);
         self.over = !more;
         more
     }
 
+    fn need(&self) -> Need {
+        self.walk.need(|column| self.groups.wants(column))
+    }
+
+    fn pass(&mut self, len: u64, out: &mut Steps) {
+        self.walk.pass(len, &self.footer.metadata, &mut self.faults, out);
+    }
+
     fn finish(&mut self, end: End, out: &mut Steps) {
-        self.columns.conclude(out);
+        self.groups.conclude(out);
         self.faults.conclude(out);
         self.walk.finish(end, out);
     }

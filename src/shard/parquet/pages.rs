@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parquet::basic::{Compression, Encoding, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
@@ -21,13 +21,15 @@ use super::{codec, delta, limits};
 /// Bytes first read where a page begins; most headers are shorter.
 const HEADER_READ: u64 = 128;
 
-/// Counts the pages that a decoder takes.
+/// Counts the pages that a decoder takes, of all its columns together.
 #[derive(Default)]
 pub struct Meter {
     /// Values in the pages of data taken, nulls included.
     pub values: AtomicU64,
     /// Bytes of memory that the pages taken for the present batch need.
     pub batch: AtomicU64,
+    /// A page was refused because those were too many.
+    pub over: AtomicBool,
 }
 
 /// The pages still to be read.
@@ -37,8 +39,8 @@ pub struct Pages {
     /// The next page's header and where its body begins, once looked at.
     next: Option<(PageHeader, u64)>,
     codec: Compression,
-    /// Bytes that a value of a dictionary takes at least.
-    least: u64,
+    /// Bytes of each value, where all values have as many.
+    width: u64,
     fixed: bool,
     max_def: i16,
     max_rep: i16,
@@ -55,14 +57,20 @@ impl Pages {
     pub fn new(reads: Reads, chunk: &Chunk, meta: &ColumnChunkMetaData, meter: Arc<Meter>) -> Self {
         let descriptor = meta.column_descr();
         let fixed = descriptor.physical_type() == Type::FIXED_LEN_BYTE_ARRAY;
-        // A value of any length has its length, of four bytes, in front (`PLAIN`).
-        let least = if fixed { u64::try_from(descriptor.type_length()).unwrap_or(0) } else { 4 };
+        let width = match descriptor.physical_type() {
+            Type::BOOLEAN => 1,
+            Type::INT32 | Type::FLOAT => 4,
+            Type::INT64 | Type::DOUBLE => 8,
+            Type::INT96 => 12,
+            Type::BYTE_ARRAY => 0,
+            Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(descriptor.type_length()).unwrap_or(0),
+        };
         Pages {
             reads,
             left: chunk.range.clone(),
             next: None,
             codec: meta.compression(),
-            least,
+            width,
             fixed,
             max_def: descriptor.max_def_level(),
             max_rep: descriptor.max_rep_level(),
@@ -113,7 +121,9 @@ impl Pages {
         let page = match (header.kind, header.levels) {
             (PageKind::Dictionary, _) => {
                 let buf = codec::decompress(self.codec, &bytes, whole).or_else(refuse)?;
-                let least = u64::from(header.values).saturating_mul(self.least.max(1));
+                // A value of any length has its length, of four bytes, in front (`PLAIN`).
+                let width = if self.width == 0 && !self.fixed { 4 } else { self.width };
+                let least = u64::from(header.values).saturating_mul(width.max(1));
                 if least > buf.len() as u64 {
                     return refuse("a dictionary has more values than its bytes can hold");
                 }
@@ -154,6 +164,17 @@ impl Pages {
         };
         self.check_lengths(&page)?;
         Ok(page)
+    }
+
+    /// Bytes of memory that the page and what it decodes to at once need.
+    fn memory(&self, header: &PageHeader) -> u64 {
+        let mut memory = u64::from(header.uncompressed);
+        if header.kind == PageKind::Data && self.max_rep > 0 {
+            // All values of a row are decoded at once, with two levels, a view and offsets of each list around them.
+            let value = 36 + 8 * (u64::from(self.max_rep.unsigned_abs()) - 1) + self.width;
+            memory = memory.saturating_add(u64::from(header.values).saturating_mul(value));
+        }
+        memory
     }
 
     /// Whether the lengths in a delta-encoded page are those of a page.
@@ -228,18 +249,16 @@ impl Iterator for Pages {
 impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let Some((header, body)) = self.peek()? else { return Ok(None) };
-        if self.meter.batch.load(Ordering::Relaxed) > limits::BATCH_BYTES {
+        let memory = self.memory(&header);
+        if self.meter.batch.load(Ordering::Relaxed) > limits::BATCH_BYTES || memory > 2 * limits::BATCH_BYTES
+        {
+            self.meter.over.store(true, Ordering::Relaxed);
             return refuse("one of its rows is over the limit of 512 MiB");
         }
         self.skip_next_page()?;
         let page = self.decode(header, body)?;
-        let mut memory = page.buffer().len() as u64;
         if page.is_data_page() {
             self.meter.values.fetch_add(u64::from(page.num_values()), Ordering::Relaxed);
-            if self.max_rep > 0 {
-                // All values of a row are decoded at once.
-                memory += u64::from(page.num_values()) * 36;
-            }
         }
         self.meter.batch.fetch_add(memory, Ordering::Relaxed);
         Ok(Some(page))
@@ -247,10 +266,8 @@ impl PageReader for Pages {
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
         Ok(self.peek()?.map(|(header, _)| PageMetadata {
-            num_rows: match header.levels {
-                Levels::Before { rows, .. } => Some(rows as usize),
-                Levels::Inside { .. } => None,
-            },
+            // The levels tell, and a header that says otherwise would only be believed here.
+            num_rows: None,
             num_levels: (header.kind == PageKind::Data).then_some(header.values as usize),
             is_dict: header.kind == PageKind::Dictionary,
         }))

@@ -1,6 +1,9 @@
 //! The walk over a Parquet file while it is read once from front to back: every byte gets its class, every page header
 //! is decoded, every page check sum verified.
 //!
+//! Where nobody wants the file as a whole, bodies of pages are passed over unless a check sum of a wanted column is to
+//! be verified; page headers, indexes and whatever is hidden are read all the same.
+//!
 //! A column chunk is its pages, one after the other, each with its header (Parquet format, "Column chunks"): they must
 //! fill `total_compressed_size` and hold `num_values` values exactly.
 
@@ -14,11 +17,13 @@ use super::page_header::{PageHeader, PageKind, page_header};
 use super::thrift::Trouble;
 use crate::finding::Code;
 use crate::shard::ledger::Ledger;
-use crate::shard::{End, ItemId, RegionClass, Steps};
+use crate::shard::{End, ItemId, Need, RegionClass, Steps};
 use crate::source::{PIECE, first_nonzero};
 
 /// Bytes by which an unfinished page header is fed at first.
 const FIRST_BITE: usize = 1024;
+/// Bytes that are read where a page header is to come: most are shorter.
+const HEADER_READ: usize = 256;
 
 /// The walk's state between pieces.
 pub struct Walk {
@@ -53,7 +58,8 @@ enum State {
         body: u64,
         class: RegionClass,
         header: PageHeader,
-        crc: crc32fast::Hasher,
+        /// Of its bytes so far; none once any was passed over.
+        crc: Option<crc32fast::Hasher>,
     },
     /// So many bytes follow that cannot be interpreted.
     Lost(u64),
@@ -116,6 +122,55 @@ impl Walk {
         }
     }
 
+    /// What is needed next, if the values of these columns are wanted.
+    pub fn need(&self, wants: impl Fn(usize) -> bool) -> Need {
+        let bytes = |most: u64| Need::Bytes(usize::try_from(most).unwrap_or(usize::MAX));
+        match &self.state {
+            State::Between => {
+                let Some(span) = self.layout.spans.get(self.next) else { return bytes(u64::MAX) };
+                let (start, end) = (span.range.start, span.range.end);
+                match span.part {
+                    _ if self.at < start => bytes(start - self.at),
+                    // The last part is the footer, which was read.
+                    Part::Structure if self.next + 1 == self.layout.spans.len() => Need::Pass(end - start),
+                    Part::Structure => bytes(end - start),
+                    Part::Chunk(_) => bytes((end - start).min(HEADER_READ as u64)),
+                }
+            }
+            State::Structure(left) => bytes(*left),
+            State::Lost(left) => bytes(*left),
+            State::Header { left, .. } => {
+                let more = self.partial.len().clamp(HEADER_READ, PIECE) as u64;
+                bytes(more.min(left.saturating_sub(self.partial.len() as u64)).max(1))
+            }
+            State::Body { chunk, body, class, header, .. } => {
+                let wanted = self.layout.chunks.get(*chunk).is_some_and(|chunk| wants(chunk.column));
+                match class {
+                    RegionClass::Payload if header.crc.is_none() || !wanted => Need::Pass(*body),
+                    _ => bytes(*body),
+                }
+            }
+        }
+    }
+
+    /// So many bytes of a footer or a page, as [`Walk::need`] said, are passed over.
+    pub fn pass(&mut self, len: u64, metadata: &ParquetMetaData, faults: &mut Faults, out: &mut Steps) {
+        self.at += len;
+        if let State::Body { body, left, crc, .. } = &mut self.state {
+            *body = body.saturating_sub(len);
+            *left = left.saturating_sub(len);
+            *crc = None;
+            let over = *body == 0;
+            self.ledger.pass(RegionClass::Payload, len, out);
+            if over {
+                self.end_page(metadata, faults, out);
+            }
+        } else {
+            self.next += 1;
+            self.ledger.pass(RegionClass::Structure, len, out);
+        }
+    }
+
     /// The file has ended.
     pub fn finish(&mut self, end: End, out: &mut Steps) {
         let rest = Bytes::from(std::mem::take(&mut self.partial));
@@ -157,7 +212,9 @@ impl Walk {
                 let part = take(bytes, *body);
                 *body -= part.len() as u64;
                 *left -= part.len() as u64;
-                crc.update(&part);
+                if let Some(crc) = crc {
+                    crc.update(&part);
+                }
                 let (class, over) = (*class, *body == 0);
                 self.add(class, part, out);
                 if over {
@@ -238,7 +295,7 @@ impl Walk {
             self.ledger.announce(u64::from(header.compressed));
         }
         let body = u64::from(header.compressed);
-        self.state = State::Body { chunk, left, body, class, header, crc: crc32fast::Hasher::new() };
+        self.state = State::Body { chunk, left, body, class, header, crc: Some(crc32fast::Hasher::new()) };
         if body == 0 {
             self.end_page(metadata, faults, out);
         }
@@ -254,7 +311,8 @@ impl Walk {
         };
         let Some(chunk) = self.layout.chunks.get_mut(index) else { return };
         chunk.largest = chunk.largest.max(u64::from(header.uncompressed));
-        if header.crc.is_some_and(|crc_said| crc_said != crc.finalize()) {
+        let crc = crc.map(crc32fast::Hasher::finalize);
+        if crc.is_some_and(|crc| header.crc.is_some_and(|said| said != crc)) {
             let (page, name) = (self.pages, || chunk_name(metadata, chunk.group, chunk.column));
             faults.tell(Code::Unreadable, out, || {
                 format!("{}, page {page}: the page check sum is wrong", name())

@@ -20,7 +20,7 @@ pub struct Batch {
     pub item: ItemId,
     /// The ordinal of the first row in the table, from 0.
     pub first_row: u64,
-    /// How many rows.
+    /// How many rows; those that an earlier batch told other columns of are left out.
     pub rows: usize,
     /// The bytes of each row, where a row is a run of bytes of its own: a line without its end.
     pub lines: Option<ArrayRef>,
