@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench join` runs the sizes that `benches/README.md` reports; `-- --quick` leaves out the largest and
 //! is what CI runs. Both hold that the time per record does not grow. DuckDB is looked for in the Python that
-//! `SHARDPROOF_DUCKDB_PYTHON` names, else in `target/oracle`; where it is absent that is said.
+//! `SHARDPROOF_PYTHON` names, else in `target/oracle`; where it is absent that is said.
 #![allow(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 use std::fs::File;
@@ -213,7 +213,7 @@ fn ran(command: &mut Command) -> Value {
 
 fn python_with_duckdb() -> Option<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/oracle/bin/python");
-    let named = std::env::var_os("SHARDPROOF_DUCKDB_PYTHON").map(PathBuf::from);
+    let named = std::env::var_os("SHARDPROOF_PYTHON").map(PathBuf::from);
     let has = |python: &PathBuf| {
         Command::new(python).args(["-c", "import duckdb"]).output().is_ok_and(|ran| ran.status.success())
     };

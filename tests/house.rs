@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms of the library and the floor each stands on: imports run downward only.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 20] = [
     ("digest", 0),
     ("claim", 0),
     ("observation", 0),
@@ -14,6 +14,7 @@ const FLOORS: [(&str, u8); 19] = [
     ("locator", 0),
     ("plan", 0),
     ("error", 0),
+    ("schema", 0),
     ("source", 1),
     ("shard", 2),
     ("manifest", 2),

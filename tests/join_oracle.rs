@@ -144,7 +144,7 @@ fn ask(folder: &Path, claims: &str, seen: &str) -> (BTreeSet<Event>, usize) {
     std::fs::write(&claims_path, claims).unwrap();
     std::fs::write(&seen_path, seen).unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = std::env::var_os("SHARDPROOF_DUCKDB_PYTHON")
+    let python = std::env::var_os("SHARDPROOF_PYTHON")
         .map_or_else(|| root.join("target/oracle/bin/python"), PathBuf::from);
     let output = Command::new(&python)
         .arg(root.join("tests/oracle/join_oracle.py"))

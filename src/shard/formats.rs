@@ -4,9 +4,12 @@ use bytes::Bytes;
 
 use super::arrow::{Arrow, OldArrow, is_called_arrow};
 use super::compressed::{BZIP2, CODECS, GZIP, XZ, ZSTD};
+use super::csv::Csv;
+use super::jsonl::JsonLines;
 use super::ledger::Ledger;
 use super::parquet::Parquet;
 use super::tar::{CalledTar, Tar};
+use super::text::{Text, Wide};
 use super::{End, Format, HEAD, ItemId, Need, Place, Reader, RegionClass, Steps};
 use crate::finding::Code;
 use crate::source::Pool;
@@ -30,6 +33,10 @@ static FORMATS: &[&dyn Format] = &[
     &Closed { name: "hdf5", magics: &[b"\x89HDF\r\n\x1a\n"] },
     &Closed { name: "sqlite", magics: &[b"SQLite format 3\0"] },
     &Closed { name: "lz4", magics: &[b"\x04\x22\x4d\x18"] },
+    &Wide,
+    &JsonLines,
+    &Csv,
+    &Text,
     &CalledTar,
     &Miscalled,
 ];

@@ -5,14 +5,19 @@
 
 mod arrow;
 mod compressed;
+mod csv;
+mod faults;
 mod file;
 pub mod folder;
 mod formats;
+mod jsonl;
 mod ledger;
+mod lines;
 mod parquet;
 mod steps;
 pub mod table;
 mod tar;
+mod text;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -112,6 +117,8 @@ pub enum Rows {
     From(u64),
     /// The row of each value: a list in one row has many, and a row may have none.
     Each(Arc<[u64]>),
+    /// They stand in no row: names of columns, which a wrong guess at a header must not hide.
+    Outside,
 }
 
 impl Rows {
@@ -120,6 +127,7 @@ impl Rows {
         match self {
             Rows::From(first) => first.checked_add(index as u64),
             Rows::Each(rows) => rows.get(index).copied(),
+            Rows::Outside => None,
         }
     }
 }

@@ -76,7 +76,8 @@ impl Steps {
         !self.plan.samples.is_empty() || self.plan.records
     }
 
-    /// Rows of a table, where their digests are asked for. Records are given only where the plan asks for them.
+    /// Rows of a table, where their digests are asked for, or values that stand in none of them. Records are given only
+    /// where the plan asks for them.
     pub fn batch(&mut self, batch: Batch) {
         if self.wants_rows() && (batch.rows > 0 || !batch.columns.is_empty()) {
             self.queue.push_back(Step::Batch(Box::new(batch)));

@@ -87,6 +87,11 @@ pub fn scan_with(hasher: &mut dyn Hasher, source: Arc<dyn Source>, name: &str, d
     scan_planned(hasher, source, name, plan)
 }
 
+/// Reads one source with any plan.
+pub fn scan_plan(source: Arc<dyn Source>, name: &str, plan: ShardPlan) -> Scan {
+    scan_planned(&mut LoopHasher::new(), source, name, plan)
+}
+
 /// Reads one source with this plan and a hasher.
 pub fn scan_planned(hasher: &mut dyn Hasher, source: Arc<dyn Source>, name: &str, plan: ShardPlan) -> Scan {
     let stamp = source.stamp().expect("the source has a stamp");

@@ -124,7 +124,8 @@ impl Listing {
                 }
                 Step::Fault(fault) => listing.faults.push(fault),
                 Step::Quiet | Step::NotYet => assert!(cursor.footprint() < 5 << 20),
-                Step::Batch(_) => panic!("no table here"),
+                // Rows have tests of their own.
+                Step::Batch(_) => {}
                 Step::Done => break,
             }
         }

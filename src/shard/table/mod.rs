@@ -1,7 +1,10 @@
 //! Rows of tables on their way from a reader to the hasher: what all formats of tables have in common.
 
 pub mod arrow;
+pub mod gather;
 mod records;
+#[cfg(test)]
+pub mod told;
 
 use std::sync::Arc;
 

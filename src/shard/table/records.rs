@@ -110,17 +110,14 @@ impl RecordsBuilder {
 
     /// The present row has no identity (a field's name stands twice in it): holes made for it stay and are not used.
     pub fn refuse_row(&mut self) {
-        // Its contents are hashed all the same: their holes lead nowhere.
-        for (holes, &before) in self.records.holes.iter_mut().zip(&self.before) {
-            holes[before..].fill(usize::MAX - HOLE);
-        }
-        self.encoder.truncate(self.start);
+        self.take_back();
         self.close(false);
     }
 
-    /// The present row cannot be parsed: it is known by its bytes, under another domain.
+    /// The present row cannot be parsed, or is no record: it is known by its bytes, under another domain. Holes made
+    /// for it stay and are not used.
     pub fn raw_row(&mut self, bytes: &[u8]) {
-        self.encoder.truncate(self.start);
+        self.take_back();
         if self.encoder.len() + RAW_DOMAIN.len() + bytes.len() > MOST {
             return self.close(false);
         }
@@ -134,6 +131,14 @@ impl RecordsBuilder {
         self.encoder.truncate(self.start);
         self.records.bytes = self.encoder.into_bytes();
         self.records
+    }
+
+    /// What was written of the present row is undone. Its contents are hashed all the same: their holes lead nowhere.
+    fn take_back(&mut self) {
+        for (holes, &before) in self.records.holes.iter_mut().zip(&self.before) {
+            holes[before..].fill(usize::MAX - HOLE);
+        }
+        self.encoder.truncate(self.start);
     }
 
     fn close(&mut self, identified: bool) {
