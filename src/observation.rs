@@ -112,8 +112,8 @@ pub struct Observation {
     pub inside_incomplete: bool,
     /// For a compressed archive: digests and length of what it decompresses to.
     pub stream: Option<(Digests, u64)>,
-    /// It was put together from samples that are items themselves, as the record of a WebDataset sample is from its
-    /// members: it is told nowhere and counts as no item.
+    /// It is no item, though it is looked up in hash lists: the record of a WebDataset sample, whose members are the
+    /// items, or a name in the header of a table.
     pub derived: bool,
     /// For a file: how many rows and cells are in it, items that are kept by its side and not one by one.
     pub unnamed: u64,

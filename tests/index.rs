@@ -71,7 +71,7 @@ fn contents(all: &[Observation]) -> BTreeMap<Vec<u8>, u64> {
     let mut counts = BTreeMap::new();
     for seen in all {
         let is_field = match seen.kind {
-            Kind::Member | Kind::Cell => true,
+            Kind::Member | Kind::Cell => !seen.derived,
             Kind::File => {
                 let name = &seen.locator.shard;
                 name.ends_with(b".txt") || name.ends_with(b".url")

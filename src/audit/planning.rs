@@ -94,6 +94,8 @@ struct Asked {
     exempt: bool,
     /// Its SHA-256 as an index claims it, which claims its samples as well: they are looked at only if that differs.
     expected: Option<[u8; 32]>,
+    /// Another manifest claims something inside.
+    opened: bool,
 }
 
 /// What is the same for all files of a run.
@@ -142,7 +144,7 @@ impl Work {
     pub fn expected(&self, common: &Common) -> Option<[u8; 32]> {
         let closed =
             common.samples != Samples::Always && common.lists.is_empty() && common.mode == Mode::Verify;
-        self.asked.expected.filter(|_| closed)
+        self.asked.expected.filter(|_| closed && !self.asked.opened)
     }
 
     /// What to measure of the file at first: of one that need not be opened if it is as expected, only that.
@@ -399,6 +401,7 @@ impl Planning<'_> {
             } else {
                 // Another root may have a file here: what lies inside it must be measured all the same.
                 asked.named_inside = true;
+                asked.opened |= claim.shard.is_none();
                 asked.members = asked.members.union(wanted);
                 if matches!(found.kind, FoundKind::File { .. }) && matches!(answer, Answer::Absent) {
                     answer = Answer::Inside;

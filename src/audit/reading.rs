@@ -358,9 +358,6 @@ impl Keeper<'_> {
         if let Some(part) = &mut self.part {
             part.observation(&seen)?;
         }
-        if seen.derived {
-            return Ok(());
-        }
         if !self.lists.is_empty() && !seen.digests.is_empty() {
             self.tally.looked_up += 1;
             seen.known_bad = self.look_up(&seen)?;
@@ -372,6 +369,9 @@ impl Keeper<'_> {
             let lacking: Vec<_> = lacking.iter().map(|a| a.name()).collect();
             let detail = format!("a hash list needs its {}, which cannot be measured", lacking.join(" and "));
             self.fault(seen.locator.clone(), Code::Unverifiable, detail)?;
+        }
+        if seen.derived {
+            return Ok(());
         }
         if let State::Unread(_) = seen.state {
             self.tally.unread += 1;

@@ -229,6 +229,8 @@ struct Container {
     altered: Option<(Observation, AlteredFile)>,
     /// Whether an index claims all of its samples.
     claimed_inside: bool,
+    /// It is as an index claims it and was not opened: what the index claims of its inside holds with it.
+    covers: bool,
     settled_members: u64,
     /// A claim names something inside that was not found.
     sought_inside: bool,
@@ -361,6 +363,7 @@ impl Round<'_> {
         if let Some(class) = class.filter(|_| altered.is_none()) {
             self.balance.item(class);
         }
+        let covers = claimed_inside && class == Some(ItemClass::Ok) && !item.opened;
         let loose = class.is_none().then_some(item);
         let container = Container {
             place: place.to_vec(),
@@ -368,6 +371,7 @@ impl Round<'_> {
             loose,
             altered,
             claimed_inside,
+            covers,
             settled_members: 0,
             sought_inside: false,
         };
@@ -483,6 +487,15 @@ impl Round<'_> {
             });
         }
         let Some(outcome) = meeting.outcome else {
+            let of_index = meeting.claims.iter().all(|(claim, _)| claim.shard.is_some());
+            if of_index && self.containers.values().any(|c| c.covers && is_below(&place, &c.place)) {
+                let count = meeting.claims.count();
+                if let Some(strongest) = first.digests.strongest() {
+                    *self.balance.algorithms.entry(strongest.algorithm()).or_default() += count;
+                }
+                self.balance.claims(ClaimClass::Ok, count);
+                return Ok(());
+            }
             for container in self.containers.values_mut().filter(|c| is_below(&place, &c.place)) {
                 container.sought_inside = true;
             }

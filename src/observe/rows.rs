@@ -167,6 +167,8 @@ impl InFlight {
         seen.length = length(&part.values, index);
         seen.digests = if digests.set() == self.wanted { digests } else { digests.only(self.wanted) };
         seen.exempt = self.exempt;
+        // The names in a header are looked up like any text, and are no content of a row.
+        seen.derived = seen.locator.row.is_none();
         self.cells.push(seen);
     }
 

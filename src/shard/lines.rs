@@ -26,6 +26,8 @@ pub struct Line {
     pub offset: u64,
     /// The layer was cut short or damaged within it.
     pub cut: bool,
+    /// It is all of the layer, which has no line end.
+    pub whole: bool,
 }
 
 impl Line {
@@ -140,7 +142,8 @@ impl<T: Take> Lines<T> {
             range.end -= 1;
         }
         let cut = last.is_some_and(|end| end != End::Complete);
-        self.take.line(Line { block, range, offset: self.at, cut }, out);
+        let whole = last.is_some() && self.at == 0 && range == (0..block.len());
+        self.take.line(Line { block, range, offset: self.at, cut, whole }, out);
     }
 }
 

@@ -92,7 +92,8 @@ impl Take for TextRows {
 
     fn line(&mut self, line: Line, out: &mut Steps) {
         let bytes = line.bytes();
-        if bytes.is_empty() {
+        // A caption without a line end is one item, not a file and a row of the same bytes.
+        if bytes.is_empty() || line.whole {
             return;
         }
         if self.gather.is_full_for(bytes.len()) {
@@ -138,6 +139,16 @@ mod tests {
             assert_eq!(lines, expected);
             assert!(told.rows.iter().all(|row| row.2.is_none()));
             assert_eq!((told.cells.len(), told.faults.len(), told.hidden.len()), (0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_one_line_without_an_end_is_no_row() {
+        for piece in [1, 100] {
+            assert!(told(b"a caption", piece, 100).rows.is_empty());
+            assert_eq!(told(b"a caption\n", piece, 100).rows.len(), 1);
+            assert_eq!(told(b"\na caption", piece, 100).rows.len(), 1);
+            assert_eq!(told(b"\xef\xbb\xbfa caption", piece, 100).rows.len(), 1);
         }
     }
 

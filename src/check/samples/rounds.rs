@@ -425,7 +425,7 @@ fn values_of(row: &StoredRow, algorithm: Algorithm) -> impl Iterator<Item = (u64
 
 /// A line of a text is known by its bytes; a row of a table by its record and its cells.
 pub fn is_value(seen: &Observation) -> bool {
-    seen.kind == Kind::Cell || (seen.kind == Kind::Row && seen.record.is_none() && !seen.derived)
+    !seen.derived && (seen.kind == Kind::Cell || (seen.kind == Kind::Row && seen.record.is_none()))
 }
 
 /// A number that files of one name share.
