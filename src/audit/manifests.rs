@@ -301,9 +301,7 @@ impl Loader<'_> {
             match seen.kind {
                 Kind::Row | Kind::Cell if !seen.derived => inside.unnamed += 1,
                 Kind::Member if !seen.hidden => {
-                    if self.claim_observed(position + 1, &seen, None)? {
-                        inside.members += 1;
-                    }
+                    inside.members += u64::from(self.claim_observed(position + 1, &seen, None)?);
                 }
                 Kind::File => {
                     let inside = std::mem::take(&mut inside);

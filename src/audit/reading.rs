@@ -175,13 +175,16 @@ struct Queue<'a> {
     stop: &'a AtomicBool,
 }
 
+/// A file that is opened only if it has not this SHA-256.
+type Trial = ([u8; 32], Work);
+
 /// The files of one split.
 struct Split<'q, 'a> {
     queue: &'q Queue<'a>,
     number: u64,
     files: Mutex<VecDeque<Work>>,
     /// Files that are read once more, and opened, unless they have this SHA-256.
-    on_trial: Mutex<HashMap<(u16, Vec<u8>), ([u8; 32], Work)>>,
+    on_trial: Mutex<HashMap<(u16, Vec<u8>), Trial>>,
     /// They are opened now.
     again: bool,
 }

@@ -163,7 +163,7 @@ impl Reused<'_> {
     ) -> Result<()> {
         // What a compressed archive decompresses to comes before its file.
         let mut stream: Option<(Vec<u8>, Digests, u64)> = None;
-        while let Some(items) = part.next()? {
+        while let Some(items) = part.read()? {
             for mut seen in items {
                 seen.locator.root = Some(root);
                 if !self.options.admits(&seen.locator.shard) {

@@ -63,10 +63,13 @@ impl Handle {
 
 /// Runs all joins.
 pub fn run(left: &Leftovers, pairs: &mut Pairs, sides: &Sides<'_>, scratch: &Scratch) -> Result<Marked> {
-    let mut rounds = Rounds { left, sides, scratch };
+    let rounds = Rounds { left, sides, scratch };
     let (claimed, seen) = rounds.records()?;
     rounds.values(pairs, claimed, seen)
 }
+
+/// Marks of claimed rows, and of the rows of each store.
+type RecordMarks = (Option<Sorted<Mark>>, Vec<Sorted<Mark>>);
 
 struct Rounds<'a> {
     left: &'a Leftovers,
@@ -123,7 +126,7 @@ impl Rounds<'_> {
 
 impl Rounds<'_> {
     /// Rows of both sides by their records.
-    fn records(&mut self) -> Result<(Option<Sorted<Mark>>, Vec<Sorted<Mark>>)> {
+    fn records(&self) -> Result<RecordMarks> {
         let mut claims = self.side(32);
         let mut seen = self.side(32);
         let nothing =
@@ -171,7 +174,7 @@ impl Rounds<'_> {
 
     /// Values of both sides, and names that were not found, by single digests.
     fn values(
-        &mut self,
+        &self,
         pairs: &mut Pairs,
         claimed_records: Option<Sorted<Mark>>,
         seen_records: Vec<Sorted<Mark>>,

@@ -141,7 +141,7 @@ impl PartReader {
     ///
     /// # Errors
     /// Where the part is damaged, or ends without having held what it must.
-    pub fn next(&mut self) -> Result<Option<Vec<Observation>>> {
+    pub fn read(&mut self) -> Result<Option<Vec<Observation>>> {
         let batches = &mut self.batches;
         let Some(batch) = guarded(&self.path, || batches.next().transpose().map_err(ParquetError::from))?
         else {

@@ -38,7 +38,7 @@ impl Store {
         let mut position = 0;
         for part in self.index.parts(&self.folder) {
             let mut part = part?;
-            while let Some(items) = part.next()? {
+            while let Some(items) = part.read()? {
                 for mut seen in items {
                     let inner = usize::from(seen.locator.root.unwrap_or(0));
                     seen.locator.root = self.roots.get(inner).copied();
