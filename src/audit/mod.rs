@@ -1,5 +1,6 @@
 //! The run: load what is claimed, list what is there, plan, read, settle, report.
 
+mod diff;
 mod findings;
 mod indexing;
 mod listing;
@@ -14,6 +15,7 @@ pub mod report;
 mod reused;
 mod run;
 
+pub use diff::diff;
 pub use indexing::index;
 pub use options::{AuditOptions, Mode, Samples, ScopeOption, SourceSpec};
 pub use progress::{Progress, Silent};

@@ -36,6 +36,8 @@ pub struct AuditOptions {
     pub revision: Option<String>,
     /// Whether containers are opened.
     pub samples: Samples,
+    /// Sizes in manifests are not compared: what takes the dataset's place has none.
+    pub ignore_sizes: bool,
     /// Algorithms of digests that do not say theirs.
     pub declared: DigestSet,
     /// Claims without a digest at least this strong are unverifiable.
@@ -78,6 +80,7 @@ impl AuditOptions {
             scope: None,
             revision: None,
             samples: Samples::Auto,
+            ignore_sizes: false,
             declared: DigestSet::EMPTY,
             require: None,
             follow_links: false,
@@ -120,12 +123,14 @@ pub enum Mode {
     Flag,
     /// Against nothing: what is measured is kept.
     Index,
+    /// Against another copy: what is told of are differences.
+    Diff,
 }
 
 impl Mode {
     /// Whether manifests are looked at.
     pub fn verifies(self) -> bool {
-        matches!(self, Mode::Audit | Mode::Verify)
+        matches!(self, Mode::Audit | Mode::Verify | Mode::Diff)
     }
 }
 

@@ -103,7 +103,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &scratch,
         &mut findings,
     )?;
-    if reused.is_empty() {
+    if reused.is_empty() && loaded.index.is_none() {
         tell_early(&plan, progress);
     }
 
@@ -399,6 +399,7 @@ pub(super) fn options_of(options: &AuditOptions) -> BTreeMap<&'static str, Strin
         Mode::Verify => "verify",
         Mode::Flag => "flag",
         Mode::Index => "index",
+        Mode::Diff => "diff",
     };
     all.insert("command", mode.to_string());
     let samples = match options.samples {
