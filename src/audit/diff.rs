@@ -56,12 +56,15 @@ pub fn diff(
         options.ignore_sizes = index_of_manifest(second, format, &folder, &options)?;
         options.roots = vec![folder];
     }
-    options.manifests = vec![SourceSpec { format: None, path: claimed }];
+    options.manifests = vec![SourceSpec { format: None, path: claimed.clone() }];
     let mut report = audit(&options, progress, stop)?;
     // Scratch folders are nobody's names.
     report.roots = vec![second.clone()];
     if let Some(source) = report.sources.first_mut() {
         source.path = first.as_os_str().as_bytes().to_vec();
+        if claimed != first {
+            source.sha256 = None;
+        }
     }
     Ok(report)
 }

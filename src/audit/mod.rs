@@ -2,6 +2,7 @@
 
 mod diff;
 mod findings;
+mod in_rows;
 mod indexing;
 mod listing;
 mod lists;

@@ -18,6 +18,8 @@ pub struct AuditOptions {
     pub roots: Vec<PathBuf>,
     /// Manifests that were named; with none, those lying in the dataset are used where the mode wants any.
     pub manifests: Vec<SourceSpec>,
+    /// Columns of the dataset's own tables that hold digests: their names, and of which algorithm.
+    pub digest_columns: Vec<(String, Algorithm)>,
     /// Hash lists that were named.
     pub hash_lists: Vec<SourceSpec>,
     /// Columns of hash lists that are tables.
@@ -71,6 +73,7 @@ impl AuditOptions {
             mode,
             roots,
             manifests: Vec::new(),
+            digest_columns: Vec::new(),
             hash_lists: Vec::new(),
             columns: Columns::default(),
             include: None,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::findings::Findings;
+use super::in_rows::{ColumnTally, InRows};
 use super::lists::{Lists, Seen};
 use super::parts::{PartKeeper, Parts};
 use super::planning::{Common, Work};
@@ -21,7 +22,8 @@ use crate::index::observations::PartEntry;
 use crate::index::spool::{Iter, Scratch, Sorted, Spool};
 use crate::locator::{ItemPath, Locator, place_key};
 use crate::observation::{Kind, Observation, State};
-use crate::observe::{Job, Jobs, Observer, work};
+use crate::observe::digest_columns::DigestColumn;
+use crate::observe::{Claimed, Job, Jobs, Observer, work};
 use crate::source::Source;
 use crate::source::file::FileSource;
 
@@ -33,6 +35,8 @@ pub struct Reading {
     pub findings: Vec<Findings>,
     /// Parts of an index that were written, in the order of the paths in them.
     pub parts: Vec<PartEntry>,
+    /// What became of digests that rows claim of their own content.
+    pub in_rows: ColumnTally,
     /// Counts over all workers.
     pub tally: Tally,
 }
@@ -68,6 +72,8 @@ pub fn read(
     lists: &Arc<Lists>,
     parts: Option<&Parts>,
     spools: bool,
+    columns: &Arc<[DigestColumn]>,
+    require: Option<Algorithm>,
     threads: usize,
     scratch: &Scratch,
     new_findings: &(dyn Fn() -> Findings + Sync),
@@ -89,6 +95,7 @@ pub fn read(
     let outcomes: Vec<Result<Keeper<'_>>> = pool.broadcast(|_| {
         let mut keeper = Keeper::new(new_findings(), lists, scratch, progress, stop);
         keeper.spools = spools;
+        keeper.in_rows = InRows::new(Arc::clone(columns), require);
         let mut hasher = LoopHasher::new();
         let mut read = || -> Result<()> {
             while let Some(split) = queue.next_split()? {
@@ -115,13 +122,15 @@ pub fn read(
         observations: Vec::new(),
         findings: Vec::new(),
         parts: Vec::new(),
+        in_rows: ColumnTally::default(),
         tally: Tally::default(),
     };
     let mut error = None;
     for outcome in outcomes {
         match outcome {
             Ok(keeper) => {
-                let Keeper { observations, findings, parts, tally, .. } = keeper;
+                let Keeper { observations, mut findings, parts, tally, in_rows, .. } = keeper;
+                in_rows.conclude(&mut reading.in_rows, &mut findings)?;
                 reading.observations.push(observations);
                 reading.findings.push(findings);
                 reading.parts.extend(parts);
@@ -282,6 +291,8 @@ pub struct Keeper<'a> {
     pub lacking: u64,
     /// Files of an index that `--include` and `--exclude` leave out.
     pub left_out: u64,
+    /// Digests that rows claim of their own content.
+    pub in_rows: InRows,
     tally: Tally,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
@@ -298,6 +309,14 @@ impl Observer for Keeper<'_> {
 
     fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()> {
         self.findings.finding(Finding::of_place(code, locator, detail))
+    }
+
+    fn digest_columns(&self) -> Arc<[DigestColumn]> {
+        Arc::clone(&self.in_rows.columns)
+    }
+
+    fn claimed(&mut self, claimed: Claimed) -> Result<()> {
+        self.in_rows.settle(claimed, !self.lists.is_empty(), &mut self.findings)
     }
 
     fn rows(&mut self, rows: u64) {
@@ -337,6 +356,7 @@ impl<'a> Keeper<'a> {
             lacks: DigestSet::EMPTY,
             lacking: 0,
             left_out: 0,
+            in_rows: InRows::default(),
             tally: Tally::default(),
             progress,
             stop,

@@ -111,8 +111,9 @@ pub struct ManifestArgs {
     /// A manifest, as FILE or FORMAT:FILE (sums, hashdeep, hf-tree), or the folder of an index; can be given more than
     /// once.
     ///
-    /// Without this option, the manifests that lie in the dataset are used. A FILE with a colon in its name is written
-    /// `./a:b`.
+    /// `column:NAME=ALGORITHM` is a column of the dataset's own tables that holds digests of what else is in the row, such
+    /// as `column:sha256=sha256`. Without this option, the manifests that lie in the dataset are used, or else columns
+    /// that are called as such columns usually are. A FILE with a colon in its name is written `./a:b`.
     #[arg(long, value_name = "[FORMAT:]FILE", help_heading = "Manifests")]
     manifest: Vec<OsString>,
     /// The folder that names in manifests are relative to [default: the manifest's own folder if it lies in the
@@ -140,6 +141,7 @@ impl ManifestArgs {
     /// Adds them to the options of a run.
     pub fn add_to(&self, options: &mut AuditOptions) -> anyhow::Result<()> {
         options.manifests = meaning::manifests(&self.manifest);
+        options.digest_columns = meaning::digest_columns(&self.manifest)?;
         options.base = self.base.clone();
         if let Some(scope) = &self.scope {
             options.scope = Some(meaning::scope(scope)?);

@@ -28,6 +28,8 @@ pub struct Batch {
     pub columns: Vec<Column>,
     /// What the rows are as records, where that was asked for.
     pub records: Option<Records>,
+    /// The table says that its content was made of other files: images that were resized or encoded anew.
+    pub made_anew: bool,
 }
 
 /// Values of one column: cells.

@@ -27,11 +27,16 @@ use crate::finding::Code;
 use crate::locator::Escaped;
 use crate::shard::{ItemId, Steps};
 
+/// Fields that tell of images that were resized or encoded anew after their download.
+const MADE_ANEW: [&str; 2] = ["original_width", "original_height"];
+
 /// What is done with each batch of one table.
 #[derive(Debug)]
 pub struct ArrowRows {
     table: Arc<Table>,
     records: bool,
+    /// The table says that its content was made of other files, as img2dataset's tables do.
+    made_anew: bool,
     /// Values that lie outside of the table: how many and the first one's row, for each column.
     outside: BTreeMap<Arc<str>, (u64, u64)>,
     /// Rows without an identity of their own accord: how many, and the first.
@@ -65,6 +70,7 @@ impl ArrowRows {
         ArrowRows {
             table,
             records,
+            made_anew: schema.fields().iter().any(|field| MADE_ANEW.contains(&field.name().as_str())),
             outside: BTreeMap::new(),
             refused: Tally::default(),
             lost: Tally::default(),
@@ -75,8 +81,10 @@ impl ArrowRows {
     /// The cells and records of a batch whose first row is this one of the table.
     pub fn batch(&mut self, item: ItemId, first_row: u64, rows: &RecordBatch) -> Batch {
         let count = rows.num_rows();
+        let made_anew = self.made_anew;
+        let columns = Vec::new();
         let mut batch =
-            Batch { item, first_row, rows: count, lines: None, columns: Vec::new(), records: None };
+            Batch { item, first_row, rows: count, lines: None, columns, records: None, made_anew };
         let table = Arc::clone(&self.table);
         let Some(reader) = Reader::of_rows(&table.root, rows, self.records) else {
             self.lose(
