@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -105,13 +105,13 @@ fn scratch_folder(options: &AuditOptions) -> Result<TempDir> {
 fn index_of_manifest(
     path: &Path,
     format: &'static dyn ManifestFormat,
-    folder: &PathBuf,
+    folder: &Path,
     options: &AuditOptions,
 ) -> Result<bool> {
     let unreadable = |cause| Error::Unreadable { role: "manifest", path: path.to_path_buf(), cause };
     let failed = |cause| Error::Io {
         doing: "create a scratch folder in",
-        path: folder.clone(),
+        path: folder.to_path_buf(),
         cause,
         advice: "Free some space there, or name another folder with --scratch.",
     };

@@ -37,6 +37,9 @@ pub fn algorithms(columns: &[DigestColumn]) -> DigestSet {
     columns.iter().map(|column| column.algorithm).collect()
 }
 
+/// Place, column, code and reason; how often, and the first row.
+type Gaps = BTreeMap<(Locator, usize, Code, &'static str), (u64, u64)>;
+
 /// How one worker's rows fared.
 #[derive(Default)]
 pub struct InRows {
@@ -45,8 +48,8 @@ pub struct InRows {
     /// Weaker algorithms than this are not taken.
     pub require: Option<Algorithm>,
     tally: ColumnTally,
-    /// What could not be compared, by file, column and reason: how often, and the first row.
-    gaps: BTreeMap<(Locator, usize, Code, &'static str), (u64, u64)>,
+    /// What could not be compared in the present file, by place, column and reason: how often, and the first row.
+    gaps: Gaps,
 }
 
 /// Counts over all rows.
@@ -71,6 +74,10 @@ impl InRows {
         let Claimed { locator, column, verdict } = claimed;
         let Some(of) = self.columns.get(column) else { return Ok(()) };
         *self.tally.claims.entry(of.source).or_default() += 1;
+        // Files are read one after the other: nothing more comes of the one before.
+        if self.gaps.keys().next().is_some_and(|(place, ..)| place.shard != locator.shard) {
+            tell_gaps(std::mem::take(&mut self.gaps), &self.columns, findings)?;
+        }
         let weak = self.require.is_some_and(|required| of.algorithm.strength() < required.strength());
         match verdict {
             InRow::Match(_) if weak => {
@@ -105,13 +112,7 @@ impl InRows {
 
     /// Tells what could not be compared, file by file.
     pub fn conclude(self, all: &mut ColumnTally, findings: &mut dyn FindingSink) -> Result<()> {
-        for ((locator, column, code, why), (count, first)) in self.gaps {
-            let rows = if count == 1 { "1 row".to_string() } else { format!("{count} rows") };
-            let detail = format!("{rows}, the first is {first}: {why}");
-            let mut finding = Finding::of_place(code, locator, detail);
-            finding.source = self.columns.get(column).map(|column| column.source);
-            findings.finding(finding)?;
-        }
+        tell_gaps(self.gaps, &self.columns, findings)?;
         let ColumnTally { claims, matched, altered, not_checked } = self.tally;
         for (source, n) in claims {
             *all.claims.entry(source).or_default() += n;
@@ -125,6 +126,21 @@ impl InRows {
         }
         Ok(())
     }
+}
+
+fn tell_gaps(
+    gaps: Gaps,
+    columns: &[DigestColumn],
+    findings: &mut dyn FindingSink,
+) -> Result<()> {
+    for ((locator, column, code, why), (count, first)) in gaps {
+        let rows = if count == 1 { "1 row".to_string() } else { format!("{count} rows") };
+        let detail = format!("{rows}, the first is {first}: {why}");
+        let mut finding = Finding::of_place(code, locator, detail);
+        finding.source = columns.get(column).map(|column| column.source);
+        findings.finding(finding)?;
+    }
+    Ok(())
 }
 
 impl ColumnTally {
