@@ -17,7 +17,7 @@ use crate::check::{Rules, place_of_claim};
 use crate::digest::DigestSet;
 use crate::error::{Error, Result};
 use crate::finding::Class;
-use crate::index::observations::{FORMAT, FindingsWriter, IndexDir, MARKER};
+use crate::index::observations::{DIGESTS, FORMAT, FindingsWriter, IndexDir, MARKER};
 use crate::index::spool::Spool;
 use crate::locator::Escaped;
 use crate::observation::State;
@@ -32,6 +32,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let output =
         options.output.as_deref().ok_or_else(|| Error::Usage("no folder for the index was named".into()))?;
     super::run::check_options(options)?;
+    check_algorithms(options)?;
     prepare(output, options)?;
     let scratch = scratch(options)?;
 
@@ -163,6 +164,15 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         findings,
         reveal: false,
     })
+}
+
+/// What no column keeps would be measured in vain.
+fn check_algorithms(options: &AuditOptions) -> Result<()> {
+    let Some(algorithm) = options.declared.iter().find(|algorithm| !DIGESTS.contains(algorithm)) else {
+        return Ok(());
+    };
+    let kept: Vec<_> = DIGESTS.iter().map(|algorithm| algorithm.name()).collect();
+    Err(Error::Usage(format!("an index has no column for {algorithm}; it keeps {}", kept.join(", "))))
 }
 
 /// Makes the folder of an index. One that holds an index already is emptied of it; one that holds anything else is
