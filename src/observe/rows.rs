@@ -1,6 +1,7 @@
 //! Rows of a table on their way through the hasher: first their lines and cells, then, with those digests in place,
 //! their records.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::types::{BinaryViewType, StringViewType};
@@ -228,6 +229,17 @@ impl InFlight {
                 let name = Some(watched.name.clone());
                 let locator = Locator { row: Some(*row), column: name, ..self.locator.clone() };
                 claimed.push(Claimed { locator, column: *column, verdict });
+            }
+        }
+        // Where somebody named the column, a row without a digest beside rows with one must not pass in silence.
+        for (column, watched) in self.watched.iter().enumerate().filter(|(_, watched)| !watched.discovered) {
+            let with: HashSet<u64> = self.claimed.iter().filter(|c| c.1 == column).map(|c| c.0).collect();
+            let rows = self.first_row..self.first_row.saturating_add(self.rows as u64);
+            for row in rows.filter(|row| !with.is_empty() && !with.contains(row)) {
+                let locator =
+                    Locator { row: Some(row), column: Some(watched.name.clone()), ..self.locator.clone() };
+                let verdict = InRow::NotComparable("its row has no digest in this column");
+                claimed.push(Claimed { locator, column, verdict });
             }
         }
         claimed
