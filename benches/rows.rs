@@ -121,7 +121,7 @@ impl Rows {
             }
         }
         println!(
-            "| {} rows of {} bytes | wall s | CPU s | rows/s | peak MB | CPU against flag |",
+            "| {} rows of {} bytes | wall s | CPU s | rows per CPU second | peak MB | CPU against flag |",
             self.count, TEXT
         );
         println!("|---|---|---|---|---|---|");
@@ -130,7 +130,7 @@ impl Rows {
             match run {
                 Some((wall, cpu, peak)) => println!(
                     "| {name} | {wall:.2} | {cpu:.2} | {:.0} | {:.0} | {:.2}× |",
-                    self.count as f64 / wall,
+                    self.count as f64 / cpu,
                     peak / 1e6,
                     cpu / flag
                 ),
