@@ -116,8 +116,14 @@ impl Held {
 }
 
 /// The tallies of the open files of a dataset.
-pub fn of_items(store: &Store, left: &Leftovers, marks: &Marks, into: &mut Spool<Held>) -> Result<()> {
-    let mut open = open_items(left);
+pub fn of_items(
+    store: &Store,
+    left: &Leftovers,
+    pairs: &Pairs,
+    marks: &Marks,
+    into: &mut Spool<Held>,
+) -> Result<()> {
+    let mut open = open_items(left, pairs);
     let gate = Gate::new(|key: &[u8]| open.at(key));
     tally(store, marks, gate, key_of_item, into)
 }
