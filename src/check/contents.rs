@@ -56,8 +56,7 @@ pub fn settle(left: &Leftovers, scratch: &Scratch) -> Result<Pairs> {
     let mut used: Vec<Sorted<()>> = Vec::new();
     let mut strongest_first: Vec<Algorithm> = algorithms.iter().collect();
     strongest_first.reverse();
-    let nothing = || Ok::<_, crate::error::Error>(Spool::new(scratch).sorted()?);
-    let mut whole = Whole { names: nothing()?, items: nothing()? };
+    let mut whole = Whole { names: Spool::new(scratch).sorted()?, items: Spool::new(scratch).sorted()? };
     let mut answered: Vec<Sorted<()>> = Vec::new();
     for containers in [true, false] {
         let mut found_now = Spool::new(scratch);
