@@ -147,11 +147,14 @@ pub fn load(
         let result = match what {
             Planning::Named { path, format } => loader.named(&path, format, &mut loaded.2).map(Some),
             Planning::Index { path } => loader.index(&path).and_then(|store| {
+                // What was left out or could not be listed when it was made, it cannot claim to be complete of.
+                let is_whole = store.index.left_out == 0 && store.index.unlisted.is_empty();
+                let scope = if is_whole { Scope::Folder(Vec::new()) } else { Scope::Unknown };
                 if index.replace((source, store)).is_some() {
                     let what = "more than one index was named as a manifest; verify against one at a time";
                     return Err(Error::Usage(what.to_string()));
                 }
-                Ok(Some(Scope::Folder(Vec::new())))
+                Ok(Some(scope))
             }),
             Planning::Found { root, path } => loader.found(root, &path, &mut loaded.2),
             Planning::HuggingFace { root, layout } => loader.hugging_face(root, &layout),
@@ -343,7 +346,10 @@ impl Loader<'_> {
                 Some(Unusable::NotComputable(why.to_string()))
             }
         };
-        let admitted = self.admits(&path);
+        // A claim on a sample is as its shard is.
+        if !self.options.admits(&seen.locator.shard) {
+            return Ok(false);
+        }
         self.claim(Claim {
             source: self.source,
             line,
@@ -356,7 +362,7 @@ impl Loader<'_> {
             inside,
             shard: shard.and_then(|len| u32::try_from(len).ok()),
         })?;
-        Ok(admitted)
+        Ok(true)
     }
 
     fn hugging_face(&mut self, root: u16, layout: &hf_local::Layout) -> Result<Option<Scope>> {
@@ -506,7 +512,7 @@ impl ClaimSink for Loader<'_> {
                 }
             }
         };
-        if !self.admits(&path) {
+        if claim.shard.is_none() && !self.admits(&path) {
             return Ok(());
         }
         self.report.entries += 1;

@@ -125,6 +125,11 @@ impl Common {
         self.records
     }
 
+    /// The same for a run with an index as manifest: rows are rows to it, whether or not it claims any itself.
+    pub fn against_index(self) -> Common {
+        Common { records: true, sought: self.sought.union(DigestSet::of(Algorithm::Sha256)), ..self }
+    }
+
     /// Whether rows and cells are sought, and have to be kept.
     pub fn seeks_rows(&self) -> bool {
         self.records || !self.sought.is_empty()
@@ -361,20 +366,21 @@ struct Planning<'a> {
 impl Planning<'_> {
     /// Lets go of paths that neither are nor hold this place.
     fn enter(&mut self, place: &[u8]) -> Result<()> {
-        while let Some((holder, ..)) = self.open.last() {
-            if holder == place || is_below(place, holder) {
-                break;
-            }
-            self.leave()?;
-        }
-        Ok(())
+        let holds = |(holder, ..): &(Vec<u8>, Found, Asked)| holder == place || is_below(place, holder);
+        let stay = self.open.iter().rposition(holds).map_or(0, |last| last + 1);
+        self.leave(stay)
     }
 
     fn enter_all(&mut self) -> Result<()> {
-        while !self.open.is_empty() {
-            self.leave()?;
-        }
-        Ok(())
+        self.leave(0)
+    }
+
+    /// Lets go of all but the outermost paths, in their order: one path of several roots in the order of these.
+    fn leave(&mut self, stay: usize) -> Result<()> {
+        self.open
+            .split_off(stay)
+            .into_iter()
+            .try_for_each(|(place, found, asked)| self.left(place, found, asked))
     }
 
     fn found(&mut self, place: &[u8], found: Found) -> Result<()> {
@@ -419,8 +425,7 @@ impl Planning<'_> {
     }
 
     /// All claims on a path and below it are known.
-    fn leave(&mut self) -> Result<()> {
-        let Some((place, found, mut asked)) = self.open.pop() else { return Ok(()) };
+    fn left(&mut self, place: Vec<u8>, found: Found, mut asked: Asked) -> Result<()> {
         match &found.kind {
             FoundKind::File { stamp, through_link } => {
                 asked.exempt = !asked.claimed && !asked.named_inside && self.is_exempt(&found, stamp);

@@ -102,9 +102,10 @@ pub fn read(
                 keeper.part = parts.map(|parts| parts.begin(split.number)).transpose()?;
                 keeper.holds_back = common.records();
                 work(&split, &mut hasher, &mut keeper)?;
-                if let Some(split) = keeper.judge_trial(split)? {
+                if let Some(split) = keeper.judge_trial(split) {
                     work(&split, &mut hasher, &mut keeper)?;
                 }
+                keeper.keep_held_back()?;
                 if let Some(part) = keeper.part.take() {
                     keeper.parts.extend(part.finish()?);
                 }
@@ -142,7 +143,8 @@ pub fn read(
     if let Some(error) = error {
         return Err(error);
     }
-    reading.parts.sort_by(|a, b| a.name.cmp(&b.name));
+    // Past a million of them, later names are longer.
+    reading.parts.sort_by(|a, b| (a.name.len(), &a.name).cmp(&(b.name.len(), &b.name)));
     reading.tally.items += queue.skipped_items.load(Ordering::Relaxed);
     let skipped = queue.skipped.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     reading.observations.push(skipped);
@@ -194,6 +196,9 @@ struct Split<'q, 'a> {
     files: Mutex<VecDeque<Work>>,
     /// Files that are read once more, and opened, unless they have this SHA-256.
     on_trial: Mutex<HashMap<(u16, Vec<u8>), Trial>>,
+    /// Files that are opened in any case: together with those that fail the trial, so that all that are opened are so
+    /// in the order of their paths.
+    later: Mutex<Vec<Work>>,
     /// They are opened now.
     again: bool,
 }
@@ -212,7 +217,11 @@ impl Jobs for Split<'_, '_> {
                 queue.skip(&file)?;
                 continue;
             };
-            if let Some(expected) = file.expected(&queue.common).filter(|_| !self.again) {
+            if queue.common.records() && !self.again {
+                let Some(expected) = file.expected(&queue.common) else {
+                    self.later.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(file);
+                    continue;
+                };
                 let mut on_trial = self.on_trial.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 on_trial.insert((file.root, file.path.clone()), (expected, file.clone()));
             }
@@ -251,6 +260,7 @@ impl<'a> Queue<'a> {
             number,
             files: Mutex::new(files),
             on_trial: Mutex::default(),
+            later: Mutex::default(),
             again: false,
         }))
     }
@@ -448,24 +458,38 @@ impl Keeper<'_> {
         before + last
     }
 
-    /// Keeps the files of a split that are as expected; gives those that have to be read once more, and opened.
-    fn judge_trial<'q, 'a>(&mut self, split: Split<'q, 'a>) -> Result<Option<Split<'q, 'a>>> {
+    /// Tells the files of a split that are as expected from those that have to be opened, and gives the latter.
+    fn judge_trial<'q, 'a>(&mut self, split: Split<'q, 'a>) -> Option<Split<'q, 'a>> {
         let mut on_trial = split.on_trial.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut again = VecDeque::new();
-        for seen in std::mem::take(&mut self.held_back) {
+        let mut again = split.later.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.held_back.retain(|seen| {
             let key = (seen.locator.root.unwrap_or(0), seen.locator.shard.clone());
             let sha256 = seen.digests.of(Algorithm::Sha256).map(|digest| digest.bytes());
             match on_trial.remove(&key) {
                 Some((expected, work)) if sha256 != Some(&expected) && seen.state == State::Read => {
-                    again.push_back(work);
+                    again.push(work);
+                    false
                 }
-                _ => self.keep(seen)?,
+                _ => true,
             }
+        });
+        if again.is_empty() {
+            return None;
         }
+        again.sort_by_cached_key(|work| item_key(&place_key(&work.path), work.root, 0));
+        let files = Mutex::new(again.into());
+        let (on_trial, later) = (Mutex::default(), Mutex::default());
+        Some(Split { files, on_trial, later, again: true, ..split })
+    }
+
+    /// Keeps the files of a split in the order of their paths, whichever were opened.
+    fn keep_held_back(&mut self) -> Result<()> {
         self.holds_back = false;
-        let files = Mutex::new(again);
-        let is_over = files.lock().map_or(true, |files| files.is_empty());
-        Ok((!is_over).then(|| Split { files, on_trial: Mutex::default(), again: true, ..split }))
+        let mut files = std::mem::take(&mut self.held_back);
+        files.sort_by_cached_key(|seen| {
+            item_key(&place_key(&seen.locator.shard), seen.locator.root.unwrap_or(0), 0)
+        });
+        files.into_iter().try_for_each(|seen| self.keep(seen))
     }
 }
 

@@ -115,6 +115,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &scratch,
         &mut findings,
     )?;
+    let common = if loaded.index.is_some() { common.against_index() } else { common };
     if reused.is_empty() && loaded.index.is_none() {
         tell_early(&plan, progress);
     }

@@ -103,12 +103,20 @@ pub fn settle(
 fn altered(rounds: &Rounds<'_>, balance: &mut Balance, findings: &mut dyn FindingSink) -> Result<()> {
     let mut held = Beside::new(rounds.samples.claims.iter());
     let mut repacked = Beside::new(rounds.repacked.iter());
+    let mut file: Option<(Vec<u8>, Held, ClaimClass)> = None;
     for record in rounds.left.opened.iter() {
         let (key, open) = record?;
-        let held = held.at(&key)?.unwrap_or_default();
-        let class = if repacked.at(&key)?.is_some() { ClaimClass::Moved } else { ClaimClass::Altered };
-        balance.claims(class, open.claims);
-        settle_rows(&open.name, open.source, held, open.unnamed, balance, findings)?;
+        // Other manifests may claim the same file, but not its rows and cells.
+        if file.as_ref().is_none_or(|(of, ..)| *of != key) {
+            let class = if repacked.at(&key)?.is_some() { ClaimClass::Moved } else { ClaimClass::Altered };
+            file = Some((key.clone(), held.at(&key)?.unwrap_or_default(), class));
+        }
+        let Some((_, held, class)) = &mut file else { continue };
+        balance.claims(*class, open.claims);
+        if open.unnamed > 0 {
+            let held = std::mem::take(held);
+            settle_rows(&open.name, open.source, held, open.unnamed, balance, findings)?;
+        }
     }
     Ok(())
 }

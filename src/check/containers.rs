@@ -161,7 +161,12 @@ enum Verdict {
     /// It belongs elsewhere as a whole.
     Moved,
     /// So many samples, every one of them belonging elsewhere: re-sharded.
-    Resharded(u64),
+    Resharded {
+        /// How many.
+        samples: u64,
+        /// Of how many only the values are claimed, and not together.
+        by_values: u64,
+    },
     /// Its samples were claimed or found one by one; those that were not are told one by one.
     BySample,
     /// Nothing claims it though something should.
@@ -189,7 +194,7 @@ struct Open {
     moved: u64,
     altered: Option<Box<AlteredFile>>,
     held: Option<Held>,
-    /// For an altered file: whether rows or cells that are claimed of it were not found.
+    /// For an altered file: whether rows or cells that are claimed of it were not found in it.
     lost: bool,
 }
 
@@ -199,7 +204,11 @@ impl Open {
         let (samples, moved) = (self.samples + held.rows, self.moved + held.rows_found);
         let found = self.moved > 0 || held.in_place + held.elsewhere > 0;
         if let Some(file) = &self.altered {
-            let odd = file.odd_members > 0 || file.sought_inside || self.lost || moved < samples;
+            let odd = file.odd_members > 0
+                || file.sought_inside
+                || self.lost
+                || moved < samples
+                || held.elsewhere > 0;
             let any = file.sound_members + samples > 0;
             return match file.claimed_inside && any && !odd && !self.seen.inside_incomplete {
                 true => Verdict::Repacked,
@@ -213,7 +222,7 @@ impl Open {
         {
             Verdict::NotRead
         } else if self.settled == 0 && samples > 0 && moved == samples {
-            Verdict::Resharded(samples)
+            Verdict::Resharded { samples, by_values: held.rows_by_values }
         } else if self.settled > 0 || found {
             Verdict::BySample
         } else if self.sought_inside && self.seen.inside_incomplete {
@@ -253,8 +262,8 @@ fn decide(
                     Role::Altered(file) => (0, false, Some(file)),
                     _ => (0, false, None),
                 };
-                let lost =
-                    altered.is_some() && take(&mut claimed, &place)?.is_some_and(|held: Held| held.left > 0);
+                let elsewhere = |held: Held| held.left + held.elsewhere > 0;
+                let lost = altered.is_some() && take(&mut claimed, &place)?.is_some_and(elsewhere);
                 let next = Open {
                     key,
                     seen: loose.seen,
@@ -305,10 +314,16 @@ fn tell_file(
         },
         Verdict::NotSeenInside => (ItemClass::NotChecked(Code::Unverified.name()), None),
         Verdict::Moved => (ItemClass::Moved, home.map(|home| moved(seen, home))),
-        Verdict::Resharded(samples) => {
-            let detail = format!(
+        Verdict::Resharded { samples, by_values } => {
+            let mut detail = format!(
                 "re-sharded: each of its {samples} samples is claimed elsewhere and was found in here instead"
             );
+            if by_values > 0 {
+                detail.push_str(&format!(
+                    "; of {by_values} of them the texts and bytes are claimed, but not together as records with the \
+                     same fields"
+                ));
+            }
             (ItemClass::Moved, Some(about(Code::Moved, seen, detail)))
         }
         Verdict::BySample => (ItemClass::Ok, None),
@@ -342,11 +357,11 @@ fn tell_inside(
             State::Read | State::NotAsked => ItemClass::NotRead("its file was not read to its end"),
         },
         // Samples that belong elsewhere speak for themselves, not for bytes that are hidden beside them.
-        Verdict::Resharded(_) if seen.kind != Kind::Region && !seen.hidden => ItemClass::Moved,
+        Verdict::Resharded { .. } if seen.kind != Kind::Region && !seen.hidden => ItemClass::Moved,
         Verdict::Altered { .. } if seen.kind == Kind::Region || seen.hidden => ItemClass::Altered,
         Verdict::NotRead
         | Verdict::NotSeenInside
-        | Verdict::Resharded(_)
+        | Verdict::Resharded { .. }
         | Verdict::BySample
         | Verdict::Repacked
         | Verdict::Altered { .. } => {

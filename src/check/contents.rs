@@ -1,8 +1,11 @@
 //! The second round: what is left on both sides, joined by digest. Claimed here, found there.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::places::{Absent, Leftovers, Loose, Role};
+use super::{is_below, place_of_claim, place_of_item, root_of_item};
 use crate::claim::SourceId;
 use crate::digest::{Algorithm, Digest, DigestSet};
 use crate::error::Result;
@@ -36,6 +39,9 @@ pub struct Pairs {
 /// Pairs absent names with loose items of equal content, one to one: a second copy of a moved item is not a move. Names
 /// are sought by the strongest digest claimed of them, the strongest algorithm first.
 ///
+/// Files of which an index claims the samples come before all else: where one was found as a whole, its samples were
+/// found with it, and answer for no others.
+///
 /// # Errors
 /// Where scratch files fail.
 pub fn settle(left: &Leftovers, scratch: &Scratch) -> Result<Pairs> {
@@ -48,28 +54,103 @@ pub fn settle(left: &Leftovers, scratch: &Scratch) -> Result<Pairs> {
     let mut homes: Spool<Home> = Spool::new(scratch);
     let mut found = Spool::new(scratch);
     let mut used: Vec<Sorted<()>> = Vec::new();
-    let strongest_first: Vec<Algorithm> = algorithms.iter().collect();
-    for algorithm in strongest_first.into_iter().rev() {
-        let wanted = wanted(left, algorithm, scratch)?;
-        let offered = offered(left, algorithm, &used, scratch)?;
-        let mut taken = Spool::new(scratch);
-        pair_off(&wanted, &offered, |absent, digest, key, loose| {
-            found.push(&super::claim_key(&place_key(&absent.name)), &loose.seen.locator.to_string())?;
-            taken.push(key, &())?;
-            let Absent { name, source, line, shard, shard_is_here, .. } = absent;
-            let (name, digest, inside) = (name.clone(), digest.clone(), shard.is_some() && !shard_is_here);
-            homes.push(key, &Home { name, source: *source, line: *line, digest, inside })
-        })?;
-        used.push(taken.sorted()?);
+    let mut strongest_first: Vec<Algorithm> = algorithms.iter().collect();
+    strongest_first.reverse();
+    let mut whole = Whole { names: Spool::new(scratch).sorted()?, items: Spool::new(scratch).sorted()? };
+    let mut answered: Vec<Sorted<()>> = Vec::new();
+    for containers in [true, false] {
+        let mut found_now = Spool::new(scratch);
+        let mut taken_now = Spool::new(scratch);
+        let layers = [Layer::Itself, Layer::Decompressed].into_iter();
+        let passes =
+            layers.flat_map(|layer| strongest_first.iter().map(move |&algorithm| (layer, algorithm)));
+        for (layer, algorithm) in passes {
+            let wanted = wanted(left, algorithm, containers, &whole, &answered, scratch)?;
+            if wanted.is_empty() {
+                continue;
+            }
+            let sought = Sought { algorithm, layer, files_only: containers };
+            let offered = offered(left, sought, &whole, &used, scratch)?;
+            let mut taken = Spool::new(scratch);
+            let mut names = Spool::new(scratch);
+            pair_off(&wanted, &offered, |absent, digest, key, loose| {
+                let place = super::claim_key(&place_key(&absent.name));
+                found.push(&place, &loose.seen.locator.to_string())?;
+                names.push(&place, &())?;
+                if containers {
+                    found_now.push(&place, &())?;
+                    taken_now.push(key, &())?;
+                }
+                taken.push(key, &())?;
+                let Absent { name, source, line, shard, shard_is_here, .. } = absent;
+                let (name, digest) = (name.clone(), digest.clone());
+                let inside = shard.is_some() && !shard_is_here;
+                homes.push(key, &Home { name, source: *source, line: *line, digest, inside })
+            })?;
+            used.push(taken.sorted()?);
+            answered.push(names.sorted()?);
+        }
+        if containers {
+            whole = Whole { names: found_now.sorted()?, items: taken_now.sorted()? };
+        }
     }
     Ok(Pairs { homes: homes.sorted()?, found: found.sorted()? })
 }
 
-/// Absent names by the content that is sought, where this algorithm is the strongest claimed.
-fn wanted(left: &Leftovers, algorithm: Algorithm, scratch: &Scratch) -> Result<Sorted<Absent>> {
+/// What of an item is compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    /// Its own bytes.
+    Itself,
+    /// What it decompresses to: the same archive under another name, only compressed.
+    Decompressed,
+}
+
+/// What is sought in one pass.
+#[derive(Clone, Copy)]
+struct Sought {
+    algorithm: Algorithm,
+    layer: Layer,
+    files_only: bool,
+}
+
+/// Files that were found as a whole with all samples that an index claims of them: as claimed, by place, and as they
+/// were seen, by item key.
+struct Whole {
+    names: Sorted<()>,
+    items: Sorted<()>,
+}
+
+/// Absent names by the content that is sought, where this algorithm is the strongest claimed: of files whose samples an
+/// index claims (`containers`), or else of whatever was not found with one of those.
+fn wanted(
+    left: &Leftovers,
+    algorithm: Algorithm,
+    containers: bool,
+    whole: &Whole,
+    answered: &[Sorted<()>],
+    scratch: &Scratch,
+) -> Result<Sorted<Absent>> {
     let mut wanted = Spool::new(scratch);
+    let mut answered: Vec<_> = answered.iter().map(|keys| keys.iter().peekable()).collect();
+    let mut names = whole.names.iter().peekable();
+    let mut holder: Option<Vec<u8>> = None;
     for record in left.absent.iter() {
-        let (_, absent) = record?;
+        let (key, absent) = record?;
+        while let Some(next) = names.next_if(|r| r.as_ref().map_or(true, |(k, ())| *k <= key)) {
+            holder = Some(place_of_claim(&next?.0).to_vec());
+        }
+        let mut is_answered = false;
+        for keys in &mut answered {
+            while let Some(next) = keys.next_if(|r| r.as_ref().map_or(true, |(k, _)| *k <= key)) {
+                is_answered |= next?.0 == key;
+            }
+        }
+        let place = place_of_claim(&key);
+        let is_held = holder.as_ref().is_some_and(|holder| place == holder || is_below(place, holder));
+        if is_answered || is_held || (containers && absent.inside.is_none()) {
+            continue;
+        }
         if let Some(strongest) = absent.digests.strongest().filter(|d| d.algorithm() == algorithm) {
             wanted.push(strongest.bytes(), &absent)?;
         }
@@ -77,15 +158,18 @@ fn wanted(left: &Leftovers, algorithm: Algorithm, scratch: &Scratch) -> Result<S
     wanted.sorted()
 }
 
-/// Loose items by content, those left out that belong somewhere already.
+/// Loose items by content, those left out that belong somewhere already, or with the file that holds them.
 fn offered(
     left: &Leftovers,
-    algorithm: Algorithm,
+    sought: Sought,
+    whole: &Whole,
     used: &[Sorted<()>],
     scratch: &Scratch,
 ) -> Result<Sorted<(Vec<u8>, Loose)>> {
     let mut offered = Spool::new(scratch);
     let mut used: Vec<_> = used.iter().map(|keys| keys.iter().peekable()).collect();
+    let mut files = whole.items.iter().peekable();
+    let mut holders: HashMap<u16, Vec<u8>> = HashMap::new();
     for record in left.loose.iter() {
         let (key, loose) = record?;
         let mut taken = false;
@@ -94,19 +178,27 @@ fn offered(
                 taken |= next?.0 == key;
             }
         }
-        if taken || !can_be_a_home(&loose) {
+        let root = loose.seen.locator.root.unwrap_or(0);
+        while let Some(next) = files.next_if(|r| r.as_ref().map_or(true, |(k, ())| *k <= key)) {
+            let file = next?.0;
+            holders.insert(root_of_item(&file), place_of_item(&file).to_vec());
+        }
+        let place = place_of_item(&key);
+        let is_held =
+            holders.get(&root).is_some_and(|holder| place == holder.as_slice() || is_below(place, holder));
+        if taken || is_held || (sought.files_only && loose.seen.kind != Kind::File) || !can_be_a_home(&loose)
+        {
             continue;
         }
-        for digest in loose.seen.digests.of(algorithm).into_iter().chain(decompressed(&loose, algorithm)) {
-            offered.push(digest.bytes(), &(key.clone(), loose.clone()))?;
+        let digests = match sought.layer {
+            Layer::Itself => Some(&loose.seen.digests),
+            Layer::Decompressed => loose.seen.stream.as_ref().map(|(digests, _)| digests),
+        };
+        if let Some(digest) = digests.and_then(|digests| digests.of(sought.algorithm)) {
+            offered.push(digest.bytes(), &(key, loose.clone()))?;
         }
     }
     offered.sorted()
-}
-
-/// The digest of what a compressed archive decompresses to: the same archive under another name, only compressed.
-fn decompressed(loose: &Loose, algorithm: Algorithm) -> Option<&Digest> {
-    loose.seen.stream.as_ref().and_then(|(digests, _)| digests.of(algorithm))
 }
 
 /// Items of one content that no name has taken yet are kept while that content is sought: more than this are passed
@@ -149,12 +241,14 @@ fn pair_off(
     Ok(())
 }
 
-/// Files and samples can be what was claimed elsewhere; hidden bytes cannot, nor what was not read.
+/// Files and samples can be what was claimed elsewhere; hidden bytes cannot, nor what was not read, nor a file in the
+/// place of a claimed one, whose content is told sample by sample.
 pub(super) fn can_be_a_home(loose: &Loose) -> bool {
     let seen = &loose.seen;
     seen.state == State::Read
         && !seen.hidden
         && matches!(seen.kind, Kind::File | Kind::Member | Kind::Stream)
+        && !matches!(loose.role, Role::Altered(_))
         && !(loose.role == Role::InAltered && seen.kind == Kind::Stream)
 }
 

@@ -73,6 +73,12 @@ pub fn place_of_item(key: &[u8]) -> &[u8] {
     &key[..key.len().saturating_sub(12)]
 }
 
+/// The root in a key of [`item_key`].
+pub fn root_of_item(key: &[u8]) -> u16 {
+    let at = key.len().saturating_sub(10);
+    key.get(at..at + 2).and_then(|root| root.try_into().ok()).map_or(0, u16::from_be_bytes)
+}
+
 /// The place in a key of [`claim_key`].
 pub fn place_of_claim(key: &[u8]) -> &[u8] {
     &key[..key.len().saturating_sub(2)]

@@ -188,6 +188,9 @@ struct Meeting {
     incomparable: Option<Locator>,
     /// Roots that had a member of this name already.
     members_of: Vec<u16>,
+    /// An index claims several entries of this name in one archive: for each of the different claims, how many entries
+    /// it may still hold for.
+    entries: Option<Vec<u64>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -203,7 +206,11 @@ enum Outcome {
 impl Meeting {
     fn new(claims: Claims) -> Self {
         let together = claims.together();
+        let of_archive = claims.iter().all(|(claim, _)| claim.shard.is_some());
+        let entries =
+            (together.is_err() && of_archive).then(|| claims.iter().map(|(_, count)| count).collect());
         Meeting {
+            entries,
             claims,
             together,
             outcome: None,
@@ -216,6 +223,27 @@ impl Meeting {
 
     fn note(&mut self, outcome: Outcome) {
         self.outcome = Some(self.outcome.map_or(outcome, |before| before.min(outcome)));
+    }
+
+    /// Judges one of several entries of one name: each claim holds for one.
+    fn judge_entry(&mut self, item: &Observation) -> (ItemClass, Option<Finding>) {
+        if let State::Unread(why) = item.state {
+            self.note(Outcome::Unread(why.name()));
+            return (ItemClass::NotRead(why.name()), None);
+        }
+        let fits = |((claim, _), left): &((&Claim, u64), &mut u64)| **left > 0 && claim.holds_for(item);
+        let fitting = self.claims.iter().zip(self.entries.iter_mut().flatten()).find(fits);
+        let fits = fitting.map(|(_, left)| *left -= 1).is_some();
+        if fits {
+            self.note(Outcome::Intact);
+            return (ItemClass::Ok, None);
+        }
+        self.note(Outcome::Altered);
+        let detail = "several entries of this name are claimed, and none that is left has this content";
+        let mut finding = Finding::of_place(Code::Altered, item.locator.clone(), detail.to_string());
+        finding.source = self.claims.first().map(|claim| claim.source);
+        finding.line = self.claims.first().map(|claim| claim.line);
+        (ItemClass::Altered, Some(finding))
     }
 }
 
@@ -394,6 +422,7 @@ impl Round<'_> {
         meeting.item.get_or_insert_with(|| item.locator.clone());
         let together = match &meeting.together {
             Ok(together) => together,
+            Err(_) if meeting.entries.is_some() => return Ok(meeting.judge_entry(item)),
             Err(_) => {
                 if meeting.right.is_none() {
                     let right =
@@ -459,6 +488,14 @@ impl Round<'_> {
         let here = holder.map(<[u8]>::len).max();
         let shard = here.or(first.shard.map(|len| len as usize));
         let locator = meeting.item.clone().unwrap_or_else(|| claimed_place(&name, shard));
+        let of_index = meeting.claims.iter().all(|(claim, _)| claim.shard.is_some());
+        let covers = |c: &Container| c.covers && is_below(&place, &c.place);
+        if of_index && meeting.outcome.is_none() && self.containers.values().any(covers) {
+            return self.settle_covered(&meeting, &locator);
+        }
+        if meeting.entries.is_some() && meeting.outcome.is_some() {
+            return self.settle_entries(&meeting, &locator);
+        }
         if let Err(contradiction) = &meeting.together {
             let Contradiction { what, source, line, with } = contradiction;
             let with = match with {
@@ -487,15 +524,6 @@ impl Round<'_> {
             });
         }
         let Some(outcome) = meeting.outcome else {
-            let of_index = meeting.claims.iter().all(|(claim, _)| claim.shard.is_some());
-            if of_index && self.containers.values().any(|c| c.covers && is_below(&place, &c.place)) {
-                let count = meeting.claims.count();
-                if let Some(strongest) = first.digests.strongest() {
-                    *self.balance.algorithms.entry(strongest.algorithm()).or_default() += count;
-                }
-                self.balance.claims(ClaimClass::Ok, count);
-                return Ok(());
-            }
             for container in self.containers.values_mut().filter(|c| is_below(&place, &c.place)) {
                 container.sought_inside = true;
             }
@@ -563,6 +591,53 @@ impl Round<'_> {
             };
             self.balance.claims(class, count + unnamed);
         }
+        Ok(())
+    }
+
+    /// Settles what an index claims inside a file that is as it claims, and was not opened for that.
+    fn settle_covered(&mut self, meeting: &Meeting, locator: &Locator) -> Result<()> {
+        for (claim, count) in meeting.claims.iter() {
+            let class = match (&claim.unusable, claim.digests.strongest()) {
+                (Some(unusable), _) => {
+                    let (code, why) = excuse(unusable);
+                    self.unchecked(claim, locator, code, why)?;
+                    ClaimClass::NotChecked(code.name())
+                }
+                (None, strongest) => {
+                    if let Some(strongest) = strongest {
+                        *self.balance.algorithms.entry(strongest.algorithm()).or_default() += count;
+                    }
+                    ClaimClass::Ok
+                }
+            };
+            self.balance.claims(class, count);
+        }
+        Ok(())
+    }
+
+    /// Settles claims on several entries of one name, of which some are here.
+    fn settle_entries(&mut self, meeting: &Meeting, locator: &Locator) -> Result<()> {
+        let mut lost = 0;
+        for ((claim, count), &left) in meeting.claims.iter().zip(meeting.entries.iter().flatten()) {
+            if let Some(unusable) = &claim.unusable {
+                let (code, why) = excuse(unusable);
+                self.unchecked(claim, locator, code, why)?;
+                self.balance.claims(ClaimClass::NotChecked(code.name()), count);
+                continue;
+            }
+            if let Some(strongest) = claim.digests.strongest() {
+                *self.balance.algorithms.entry(strongest.algorithm()).or_default() += count - left;
+            }
+            self.balance.claims(ClaimClass::Ok, count - left);
+            lost += left;
+        }
+        let Some(first) = meeting.claims.first().filter(|_| lost > 0) else { return Ok(()) };
+        for container in self.containers.values_mut() {
+            container.sought_inside = true;
+        }
+        let detail = "not all entries of this name are here as they are claimed";
+        self.unchecked(first, locator, Code::Missing, detail)?;
+        self.balance.claims(ClaimClass::Missing, lost);
         Ok(())
     }
 

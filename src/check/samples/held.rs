@@ -60,9 +60,12 @@ pub fn fate(row: &MarkedRow<'_>) -> Option<Fate> {
     if first.derived {
         return None;
     }
-    if let Some(mark) = &row.record {
+    if let Some(mark) = row.record.as_ref().filter(|mark| mark.whole) {
         return Some(Fate::Found { in_place: mark.in_place });
     }
+    // A sample put together from members says that its fields belong together, not that they are here: they may be
+    // claimed themselves, or settled already.
+    let together = first.record.is_none() || row.record.is_some();
     let values = row.row.items.iter().zip(&row.values).filter(|(seen, _)| is_value(seen));
     let (mut found, mut lost, mut in_place) = (0u64, 0u64, true);
     for (_, mark) in values {
@@ -76,8 +79,8 @@ pub fn fate(row: &MarkedRow<'_>) -> Option<Fate> {
     }
     Some(match (found, lost) {
         (0, _) => Fate::Left,
-        (_, 0) if first.record.is_some() => Fate::ByValues { in_place },
-        (_, 0) => Fate::Found { in_place },
+        (_, 0) if together => Fate::Found { in_place },
+        (_, 0) => Fate::ByValues { in_place },
         _ => Fate::Partly,
     })
 }
@@ -113,8 +116,14 @@ impl Held {
 }
 
 /// The tallies of the open files of a dataset.
-pub fn of_items(store: &Store, left: &Leftovers, marks: &Marks, into: &mut Spool<Held>) -> Result<()> {
-    let mut open = open_items(left);
+pub fn of_items(
+    store: &Store,
+    left: &Leftovers,
+    pairs: &Pairs,
+    marks: &Marks,
+    into: &mut Spool<Held>,
+) -> Result<()> {
+    let mut open = open_items(left, pairs);
     let gate = Gate::new(|key: &[u8]| open.at(key));
     tally(store, marks, gate, key_of_item, into)
 }

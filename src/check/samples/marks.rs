@@ -55,11 +55,21 @@ impl<T, I: Iterator<Item = Result<(Vec<u8>, T)>>> Beside<I> {
     }
 }
 
-/// The files of a dataset whose rows and cells are open, by item key: whether the file is at a claimed place.
-pub fn open_items(left: &Leftovers) -> Beside<impl Iterator<Item = Result<(Vec<u8>, bool)>> + '_> {
-    Beside::new(left.loose.iter().filter_map(|record| match record {
+/// The files of a dataset whose rows and cells are open, by item key: whether the file is at a claimed place. What was
+/// found as a whole is open no more.
+pub fn open_items<'a>(
+    left: &'a Leftovers,
+    pairs: &'a Pairs,
+) -> Beside<impl Iterator<Item = Result<(Vec<u8>, bool)>> + 'a> {
+    let mut homes = Beside::new(pairs.homes.iter());
+    let mut has_home = move |key: &[u8]| homes.at(key).map(|home| home.is_some());
+    Beside::new(left.loose.iter().filter_map(move |record| match record {
         Ok((key, loose)) => match &loose.role {
-            Role::File { .. } if loose.seen.unnamed > 0 || loose.seen.opened => Some(Ok((key, false))),
+            Role::File { .. } if loose.seen.unnamed > 0 || loose.seen.opened => match has_home(&key) {
+                Ok(true) => None,
+                Ok(false) => Some(Ok((key, false))),
+                Err(error) => Some(Err(error)),
+            },
             Role::Altered(_) => Some(Ok((key, true))),
             _ => None,
         },

@@ -55,7 +55,7 @@ pub fn settle(left: &Leftovers, pairs: &mut Pairs, sides: &Sides<'_>, scratch: &
     let marked = rounds::run(left, pairs, sides, scratch)?;
     let mut items = crate::index::spool::Spool::new(scratch);
     for (store, marks) in sides.seen.iter().zip(&marked.seen) {
-        held::of_items(store, left, marks, &mut items)?;
+        held::of_items(store, left, pairs, marks, &mut items)?;
     }
     let mut claims = crate::index::spool::Spool::new(scratch);
     if let (Some(store), Some(marks)) = (sides.claimed, &marked.claimed) {

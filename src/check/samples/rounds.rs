@@ -64,8 +64,28 @@ impl Handle {
 /// Runs all joins.
 pub fn run(left: &Leftovers, pairs: &mut Pairs, sides: &Sides<'_>, scratch: &Scratch) -> Result<Marked> {
     let rounds = Rounds { left, sides, scratch };
-    let (claimed, seen) = rounds.records()?;
+    let (claimed, seen) = rounds.records(pairs)?;
     rounds.values(pairs, claimed, seen)
+}
+
+/// The file of a row.
+#[derive(Clone, Copy, Default)]
+struct Whose {
+    /// The number of its name.
+    file: u64,
+    /// A file of its name is on the other side, too.
+    in_place: bool,
+}
+
+/// What takes part in a join of values. Each comes before the next, so that nothing is used up by what is less like it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Rows and cells of files that are on both sides under one name.
+    SameFile,
+    /// What is a whole: names, and the cells of tables.
+    Whole,
+    /// Lines of texts as well. A text of which no name was answered is no longer taken as a whole: it would count twice.
+    All,
 }
 
 /// Marks of claimed rows, and of the rows of each store.
@@ -83,29 +103,37 @@ impl Rounds<'_> {
     }
 
     /// Walks the rows of all open files of the dataset, with the ordinal of their store.
-    fn each_seen(&self, each: &mut dyn FnMut(usize, u64, StoredRow) -> Result<()>) -> Result<()> {
+    fn each_seen(
+        &self,
+        pairs: &Pairs,
+        each: &mut dyn FnMut(usize, Whose, StoredRow) -> Result<()>,
+    ) -> Result<()> {
         for (number, store) in self.sides.seen.iter().enumerate() {
-            let mut open = open_items(self.left);
+            let mut open = open_items(self.left, pairs);
             let mut gate = Gate::new(|key: &[u8]| open.at(key));
             let mut file = 0;
             store.each_row(&mut |row| {
                 let Some(first) = row.items.first() else { return Ok(()) };
                 // A sample put together from files belongs to no file: it is always open.
                 if first.derived && first.locator.member.is_empty() {
-                    return each(number, 0, row);
+                    return each(number, Whose::default(), row);
                 }
                 let (open, is_new) = gate.enter(first, key_of_item)?;
                 if is_new {
                     file = number_of(&first.locator.shard);
                 }
-                if open.is_some() { each(number, file, row) } else { Ok(()) }
+                open.map_or(Ok(()), |in_place| each(number, Whose { file, in_place }, row))
             })?;
         }
         Ok(())
     }
 
     /// Walks the claimed rows of all open files.
-    fn each_claimed(&self, pairs: &Pairs, each: &mut dyn FnMut(u64, StoredRow) -> Result<()>) -> Result<()> {
+    fn each_claimed(
+        &self,
+        pairs: &Pairs,
+        each: &mut dyn FnMut(Whose, StoredRow) -> Result<()>,
+    ) -> Result<()> {
         let Some(store) = self.sides.claimed else { return Ok(()) };
         let mut open = open_claims(self.left, pairs)?;
         let mut gate = Gate::new(|key: &[u8]| open.at(key));
@@ -113,45 +141,73 @@ impl Rounds<'_> {
         store.each_row(&mut |row| {
             let Some(first) = row.items.first() else { return Ok(()) };
             if first.derived {
-                return each(0, row);
+                return each(Whose::default(), row);
             }
             let (open, is_new) = gate.enter(first, key_of_claim)?;
             if is_new {
                 file = number_of(&first.locator.shard);
             }
-            if open.is_some() { each(file, row) } else { Ok(()) }
+            open.map_or(Ok(()), |in_place| each(Whose { file, in_place }, row))
         })
     }
 }
 
 impl Rounds<'_> {
-    /// Rows of both sides by their records.
-    fn records(&self) -> Result<RecordMarks> {
-        let mut claims = self.side(32);
-        let mut seen = self.side(32);
-        let nothing =
-            Pairs { homes: Spool::new(self.scratch).sorted()?, found: Spool::new(self.scratch).sorted()? };
-        let handle = |row: &StoredRow, store: usize, file| {
-            let derived = row.items.first().is_some_and(|first| first.derived);
-            Handle { derived, named: false, store: store as u8, file, at: row.position }.pack()
+    /// Rows of both sides by their records: within files of one name first, so that of equal rows those are left over
+    /// that are in no such file.
+    fn records(&self, pairs: &Pairs) -> Result<RecordMarks> {
+        let mut claimed = self.sides.claimed.map(|_| Spool::new(self.scratch).sorted()).transpose()?;
+        let nothing = self.sides.seen.iter().map(|_| Spool::new(self.scratch).sorted());
+        let mut seen = nothing.collect::<Result<Vec<Sorted<Mark>>>>()?;
+        let Some(claims) = &mut claimed else { return Ok((None, seen)) };
+        for same_file in [true, false] {
+            if !same_file || !self.left.opened.is_empty() {
+                self.join_records(pairs, same_file, claims, &mut seen)?;
+            }
+        }
+        Ok((claimed, seen))
+    }
+
+    /// Joins rows that have no mark yet, and adds their marks.
+    fn join_records(
+        &self,
+        pairs: &Pairs,
+        same_file: bool,
+        claimed_marks: &mut Sorted<Mark>,
+        seen_marks: &mut [Sorted<Mark>],
+    ) -> Result<()> {
+        let width = if same_file { 40 } else { 32 };
+        let (mut claims, mut seen) = (self.side(width), self.side(width));
+        let push = |side: &mut Side, row: &StoredRow, store: usize, whose: Whose| {
+            let Some(first) = row.items.first() else { return Ok(()) };
+            let Some(record) = first.record.filter(|_| whose.in_place || !same_file) else { return Ok(()) };
+            let derived = first.derived;
+            let handle =
+                Handle { derived, named: false, store: store as u8, file: whose.file, at: row.position };
+            match same_file {
+                true => side.push(&within_file(&record, whose), None, handle.pack()),
+                false => side.push(&record, None, handle.pack()),
+            }
         };
-        let record = |row: &StoredRow| row.items.first().and_then(|first| first.record);
-        if self.sides.claimed.is_some() {
-            // What was found as a whole is left out by the walk over values; here it does no harm: its rows find each
-            // other.
-            self.each_claimed(&nothing, &mut |file, row| match record(&row) {
-                Some(record) => claims.push(&record, None, handle(&row, 0, file)),
-                None => Ok(()),
-            })?;
+        let mut marked = Beside::new(claimed_marks.iter());
+        self.each_claimed(pairs, &mut |whose, row| match marked.at(&row.position.to_be_bytes())? {
+            Some(_) => Ok(()),
+            None => push(&mut claims, &row, 0, whose),
+        })?;
+        if claims.is_empty() {
+            return Ok(());
         }
-        if !claims.is_empty() {
-            self.each_seen(&mut |store, file, row| match record(&row) {
-                Some(record) => seen.push(&record, None, handle(&row, store, file)),
-                None => Ok(()),
-            })?;
-        }
-        let of_claims = Mutex::new(Spool::new(self.scratch));
-        let of_seen: Vec<_> = self.sides.seen.iter().map(|_| Mutex::new(Spool::new(self.scratch))).collect();
+        let mut marked: Vec<_> = seen_marks.iter().map(|marks| Beside::new(marks.iter())).collect();
+        self.each_seen(
+            pairs,
+            &mut |store, whose, row| match marked[store].at(&row.position.to_be_bytes())? {
+                Some(_) => Ok(()),
+                None => push(&mut seen, &row, store, whose),
+            },
+        )?;
+        let of_claims = Mutex::new(again(claimed_marks, self.scratch)?);
+        let of_seen = seen_marks.iter().map(|marks| Ok(Mutex::new(again(marks, self.scratch)?)));
+        let of_seen = of_seen.collect::<Result<Vec<_>>>()?;
         join(claims, seen, self.sides.memory / 2, self.sides.threads, |batch: &Batch| {
             for (claim, item) in &batch.pairs {
                 let (claim, item) = (Handle::unpack(*claim), Handle::unpack(*item));
@@ -167,9 +223,11 @@ impl Rounds<'_> {
             }
             Ok(())
         })?;
-        let of_claims = self.sides.claimed.map(|_| into(of_claims).sorted()).transpose()?;
-        let of_seen = of_seen.into_iter().map(|spool| into(spool).sorted()).collect::<Result<_>>()?;
-        Ok((of_claims, of_seen))
+        *claimed_marks = into(of_claims).sorted()?;
+        for (marks, spool) in seen_marks.iter_mut().zip(of_seen) {
+            *marks = into(spool).sorted()?;
+        }
+        Ok(())
     }
 
     /// Values of both sides, and names that were not found, by single digests.
@@ -194,16 +252,27 @@ impl Rounds<'_> {
         let strongest_first: Vec<Algorithm> = algorithms.iter().collect();
         // Cells that an earlier algorithm used up.
         let mut used: Vec<Vec<Sorted<()>>> = self.sides.seen.iter().map(|_| Vec::new()).collect();
-        for algorithm in strongest_first.into_iter().rev() {
+        // Claimed cells that were answered at an earlier stage.
+        let mut answered: Vec<Sorted<()>> = Vec::new();
+        let stages = strongest_first.into_iter().rev().flat_map(|algorithm| {
+            let of_index = self.sides.claimed.is_some() && algorithm == Algorithm::Sha256;
+            let stages: &[Stage] = match of_index {
+                true if self.left.opened.is_empty() => &[Stage::Whole, Stage::All],
+                true => &[Stage::SameFile, Stage::Whole, Stage::All],
+                false => &[Stage::All],
+            };
+            stages.iter().map(move |&stage| (algorithm, stage))
+        });
+        for (algorithm, stage) in stages {
             if self.sides.seen.is_empty() && (self.sides.claimed.is_none() || algorithm != Algorithm::Sha256)
             {
                 continue;
             }
-            let claims = self.wanted(algorithm, pairs, claimed_records.as_ref())?;
+            let claims = self.wanted(algorithm, stage, pairs, claimed_records.as_ref(), &answered)?;
             if claims.is_empty() {
                 continue;
             }
-            let seen = self.offered(algorithm, pairs, &seen_records, &used)?;
+            let seen = self.offered(algorithm, stage, pairs, &seen_records, &used)?;
             let made = Made::new(self.scratch, self.sides.seen.len());
             join(claims, seen, self.sides.memory / 2, self.sides.threads, |batch: &Batch| {
                 batch
@@ -211,7 +280,7 @@ impl Rounds<'_> {
                     .iter()
                     .try_for_each(|(claim, item)| made.pair(Handle::unpack(*claim), Handle::unpack(*item)))
             })?;
-            self.resolve(made, algorithm, pairs, &mut of_claims, &mut of_seen, &mut used)?;
+            answered.push(self.resolve(made, algorithm, pairs, &mut of_claims, &mut of_seen, &mut used)?);
         }
         let claimed = match claimed_records {
             Some(records) => Some(Marks { records, values: of_claims.sorted()? }),
@@ -223,28 +292,41 @@ impl Rounds<'_> {
     }
 
     /// Names that were not found whose strongest digest is of this algorithm, and claimed cells.
-    fn wanted(&self, algorithm: Algorithm, pairs: &Pairs, records: Option<&Sorted<Mark>>) -> Result<Side> {
-        let mut claims = self.side(algorithm.len());
+    fn wanted(
+        &self,
+        algorithm: Algorithm,
+        stage: Stage,
+        pairs: &Pairs,
+        records: Option<&Sorted<Mark>>,
+        answered: &[Sorted<()>],
+    ) -> Result<Side> {
+        let mut claims = self.side(width_of(algorithm, stage));
         let mut found = Beside::new(pairs.found.iter());
         for (at, record) in (0..).zip(self.left.absent.iter()) {
             let (key, absent) = record?;
             let is_found = found.at(&key)?.is_some();
-            if let Some(strongest) =
-                absent.digests.strongest().filter(|d| d.algorithm() == algorithm && !is_found)
-            {
+            let is_text = absent.inside.is_some_and(|inside| inside.unnamed > 0);
+            if is_found || stage == Stage::SameFile || (stage == Stage::All && is_text) {
+                continue;
+            }
+            if let Some(strongest) = absent.digests.strongest().filter(|d| d.algorithm() == algorithm) {
                 claims.push(strongest.bytes(), absent.size, named(at))?;
             }
         }
         if let Some(records) = records.filter(|_| algorithm == Algorithm::Sha256) {
             let mut records = Beside::new(records.iter());
-            self.each_claimed(pairs, &mut |file, row| {
+            let mut answered: Vec<_> = answered.iter().map(|keys| Beside::new(keys.iter())).collect();
+            self.each_claimed(pairs, &mut |whose, row| {
                 if records.at(&row.position.to_be_bytes())?.is_some_and(|mark| mark.whole) {
                     return Ok(());
                 }
-                values_of(&row, algorithm).try_for_each(|(at, digest)| {
-                    let handle = Handle { derived: false, named: false, store: 0, file, at };
-                    claims.push(digest, None, handle.pack())
-                })
+                for (at, digest) in values_of(&row, algorithm, stage, whose) {
+                    if !is_in(&mut answered, at)? {
+                        let handle = Handle { derived: false, named: false, store: 0, file: whose.file, at };
+                        push_value(&mut claims, digest, stage, whose, None, handle)?;
+                    }
+                }
+                Ok(())
             })?;
         }
         Ok(claims)
@@ -254,17 +336,20 @@ impl Rounds<'_> {
     fn offered(
         &self,
         algorithm: Algorithm,
+        stage: Stage,
         pairs: &Pairs,
         records: &[Sorted<Mark>],
         used: &[Vec<Sorted<()>>],
     ) -> Result<Side> {
-        let mut seen = self.side(algorithm.len());
-        if self.sides.claimed.is_some() && algorithm == Algorithm::Sha256 {
+        let mut seen = self.side(width_of(algorithm, stage));
+        if self.sides.claimed.is_some() && algorithm == Algorithm::Sha256 && stage != Stage::SameFile {
             let mut homes = Beside::new(pairs.homes.iter());
             for (at, record) in (0..).zip(self.left.loose.iter()) {
                 let (key, loose) = record?;
                 let has_home = homes.at(&key)?.is_some();
-                if has_home || !super::super::contents::can_be_a_home(&loose) {
+                let is_text = loose.seen.unnamed > 0 || loose.seen.kind == Kind::Stream;
+                let is_out = has_home || (stage == Stage::All && is_text);
+                if is_out || !super::super::contents::can_be_a_home(&loose) {
                     continue;
                 }
                 if let Some(digest) = loose.seen.digests.of(algorithm) {
@@ -275,19 +360,16 @@ impl Rounds<'_> {
         let mut records: Vec<_> = records.iter().map(|records| Beside::new(records.iter())).collect();
         let mut used: Vec<Vec<_>> =
             used.iter().map(|of| of.iter().map(|used| Beside::new(used.iter())).collect()).collect();
-        self.each_seen(&mut |store, file, row| {
+        self.each_seen(pairs, &mut |store, whose, row| {
             if records[store].at(&row.position.to_be_bytes())?.is_some_and(|mark| mark.whole) {
                 return Ok(());
             }
-            for (at, digest) in values_of(&row, algorithm) {
-                let mut is_used = false;
-                for used in &mut used[store] {
-                    is_used |= used.at(&at.to_be_bytes())?.is_some();
-                }
-                if !is_used {
+            for (at, digest) in values_of(&row, algorithm, stage, whose) {
+                if !is_in(&mut used[store], at)? {
                     let length = row.items[(at - row.position) as usize].length;
-                    let handle = Handle { derived: false, named: false, store: store as u8, file, at };
-                    seen.push(digest, Some(length), handle.pack())?;
+                    let handle =
+                        Handle { derived: false, named: false, store: store as u8, file: whose.file, at };
+                    push_value(&mut seen, digest, stage, whose, Some(length), handle)?;
                 }
             }
             Ok(())
@@ -295,7 +377,7 @@ impl Rounds<'_> {
         Ok(seen)
     }
 
-    /// Turns pairs of handles into marks, homes and found names.
+    /// Turns pairs of handles into marks, homes and found names; gives the places of the claimed cells that were found.
     fn resolve(
         &self,
         made: Made,
@@ -304,7 +386,8 @@ impl Rounds<'_> {
         of_claims: &mut Spool<Mark>,
         of_seen: &mut [Spool<Mark>],
         used: &mut [Vec<Sorted<()>>],
-    ) -> Result<()> {
+    ) -> Result<Sorted<()>> {
+        let mut answered = Spool::new(self.scratch);
         let Made { values, named_claims, named_items } = made;
         let mut taken: Vec<Spool<()>> = used.iter().map(|_| Spool::new(self.scratch)).collect();
         for record in into(values).sorted()?.iter() {
@@ -313,6 +396,7 @@ impl Rounds<'_> {
             let in_place = claim.file == item.file;
             let mark = |line| Mark { in_place, whole: false, home: None, line };
             of_claims.push(&claim.at.to_be_bytes(), &mark(item.at))?;
+            answered.push(&claim.at.to_be_bytes(), &())?;
             if let Some(of_seen) = of_seen.get_mut(usize::from(item.store)) {
                 of_seen.push(&item.at.to_be_bytes(), &mark(claim.at))?;
                 taken[usize::from(item.store)].push(&item.at.to_be_bytes(), &())?;
@@ -351,6 +435,7 @@ impl Rounds<'_> {
             for record in named_items.iter() {
                 let (claim, _) = record?;
                 of_claims.push(&claim, &Mark { in_place: false, whole: false, home: None, line: 0 })?;
+                answered.push(&claim, &())?;
             }
             pairs.homes = homes.sorted()?;
         }
@@ -358,7 +443,7 @@ impl Rounds<'_> {
         for (used, taken) in used.iter_mut().zip(taken) {
             used.push(taken.sorted()?);
         }
-        Ok(())
+        answered.sorted()
     }
 
     /// The places of claimed cells, by the ordinal of the item that was found for each.
@@ -418,12 +503,56 @@ fn home_of(absent: &Absent) -> Option<Home> {
     Some(Home { name: absent.name.clone(), source: absent.source, line: absent.line, digest, inside: false })
 }
 
-/// The cells of a row, or the line where the row is one, each with its place and its digest.
-fn values_of(row: &StoredRow, algorithm: Algorithm) -> impl Iterator<Item = (u64, &[u8])> {
+/// The cells of a row, or the line where the row is one, each with its place and its digest: those that take part in a
+/// stage.
+fn values_of(
+    row: &StoredRow,
+    algorithm: Algorithm,
+    stage: Stage,
+    whose: Whose,
+) -> impl Iterator<Item = (u64, &[u8])> {
     (row.position..).zip(&row.items).filter_map(move |(at, seen)| {
         let digest = seen.digests.of(algorithm)?;
-        (is_value(seen) && seen.state == State::Read).then_some((at, digest.bytes()))
+        let takes_part = match stage {
+            Stage::SameFile => whose.in_place,
+            Stage::Whole => seen.kind == Kind::Cell,
+            Stage::All => true,
+        };
+        (takes_part && is_value(seen) && seen.state == State::Read).then_some((at, digest.bytes()))
     })
+}
+
+/// Bytes of the keys of a stage.
+fn width_of(algorithm: Algorithm, stage: Stage) -> usize {
+    algorithm.len() + if stage == Stage::SameFile { 8 } else { 0 }
+}
+
+fn push_value(
+    side: &mut Side,
+    digest: &[u8],
+    stage: Stage,
+    whose: Whose,
+    length: Option<u64>,
+    handle: Handle,
+) -> Result<()> {
+    match stage {
+        Stage::SameFile => side.push(&within_file(digest, whose), length, handle.pack()),
+        Stage::Whole | Stage::All => side.push(digest, length, handle.pack()),
+    }
+}
+
+/// A digest that only files of one name share.
+fn within_file(digest: &[u8], whose: Whose) -> Vec<u8> {
+    [digest, &whose.file.to_be_bytes()].concat()
+}
+
+/// Whether this place is among some of them.
+fn is_in<I: Iterator<Item = Result<(Vec<u8>, ())>>>(among: &mut [Beside<I>], at: u64) -> Result<bool> {
+    let mut is_in = false;
+    for places in among {
+        is_in |= places.at(&at.to_be_bytes())?.is_some();
+    }
+    Ok(is_in)
 }
 
 /// A line of a text is known by its bytes; a row of a table by its record and its cells.

@@ -54,7 +54,7 @@ pub fn tell(
     let mut seen = Spool::new(scratch);
     if !one_by_one.is_empty() {
         for (store, marks) in sides.seen.iter().zip(&samples.seen_marks) {
-            let mut open = open_items(left);
+            let mut open = open_items(left, pairs);
             let mut told = Beside::new(one_by_one.iter());
             let mut gate = Gate::new(|key: &[u8]| {
                 let open = open.at(key)?;
@@ -119,9 +119,14 @@ fn of_items(
             if !any {
                 let mut locator = first.locator.clone();
                 locator.column = None;
-                let detail =
-                    "claimed in another place: its content is that of another entry of the index".to_string();
-                findings.finding(Finding::of_place(Code::Moved, locator, detail))?;
+                let detail = match fate {
+                    Fate::ByValues { .. } => {
+                        "its texts and bytes are claimed in other places, but not together as a record with the same \
+                         fields"
+                    }
+                    _ => "claimed in another place: its content is that of another entry of the index",
+                };
+                findings.finding(Finding::of_place(Code::Moved, locator, detail.to_string()))?;
             }
         }
         Fate::Partly => {
