@@ -47,8 +47,9 @@ struct Case {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    let texts = prop::sample::select(vec!["", "a", "b", "two\nlines", "a\n", "é \"quoted\", c"]);
-    let urls = prop::sample::select(vec!["a", "u", "v", "w"]);
+    // No line of a text is another field: a line that is found would speak for the text that it was cut from.
+    let texts = prop::sample::select(vec!["", "a", "b", "two\nlines", "end\n", "é \"quoted\", c"]);
+    let urls = prop::sample::select(vec!["t", "u", "v", "w"]);
     let fields = (prop::option::weighted(0.8, texts), prop::option::weighted(0.8, urls), 0i64..3);
     let fields = fields.prop_map(|(text, url, n)| Fields {
         text: text.map(str::to_string),
@@ -124,7 +125,7 @@ fn copies_of(case: &Case) -> (Files, Files, bool, Vec<Fields>) {
         match (edit, place) {
             (Edit::Add, _) => {
                 let number = case.numbers.then_some(1);
-                let fields = Fields { text: Some(format!("new {next}")), url: Some("a".into()), number };
+                let fields = Fields { text: Some(format!("new {next}")), url: Some("t".into()), number };
                 let fields = if case.distinct {
                     Fields { url: Some(format!("url {next}")), ..fields }
                 } else {
