@@ -513,3 +513,18 @@ fn empty_tables_are_files_like_others() {
     bench.remove("d/x.parquet");
     assert_eq!(told(&bench.against("d", "d")), ["missing x.parquet"]);
 }
+
+#[test]
+fn lines_that_moved_to_a_text_that_was_empty_are_found() {
+    let bench = Bench::new();
+    bench.put("d/a.txt", b"two\nlines");
+    bench.put("d/b.txt", b"");
+    bench.index("d");
+    bench.put("e/a.txt", b"");
+    bench.put("e/b.txt", b"two\nlines");
+    bench.index("e");
+    for dataset in ["e", "e.index"] {
+        let all = told(&bench.against(dataset, "d"));
+        assert!(!all.iter().any(|f| f.starts_with("missing") || f.starts_with("undisclosed")), "{all:?}");
+    }
+}

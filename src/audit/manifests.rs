@@ -308,7 +308,8 @@ impl Loader<'_> {
                 }
                 Kind::File => {
                     let inside = std::mem::take(&mut inside);
-                    let some = (inside != ClaimedInside::default()).then_some(inside);
+                    // One with nothing in it may be one with something now.
+                    let some = store.index.opened.then_some(inside);
                     if self.claim_observed(position + 1, &seen, some)? {
                         self.balance.claims_in += inside.unnamed;
                         self.report.entries += inside.unnamed;
