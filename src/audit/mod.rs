@@ -1,5 +1,6 @@
 //! The run: load what is claimed, list what is there, plan, read, settle, report.
 
+mod division;
 mod findings;
 mod indexing;
 mod listing;

@@ -174,7 +174,7 @@ impl CsvRows {
             };
             let columns = names.names.iter().zip(&values).map(column).collect();
             let (item, lines, records) = (self.layer, None, None);
-            out.batch(Batch { item, first_row: 0, rows: 0, lines, columns, records });
+            out.batch(Batch { item, first_row: 0, rows: 0, lines, columns, records, number: 0 });
         }
         self.names = Some(names);
         header

@@ -194,7 +194,7 @@ impl Gather {
         let records: Option<Records> =
             self.records.as_mut().map(|records| std::mem::replace(records, RecordsBuilder::new(0)).finish());
         let (item, first_row, rows) = (self.item, self.first_row, self.rows);
-        out.batch(Batch { item, first_row, rows, lines, columns, records });
+        out.batch(Batch { item, first_row, rows, lines, columns, records, number: 0 });
         self.first_row += self.rows as u64;
         (self.rows, self.bytes, self.held) = (0, 0, 0);
     }

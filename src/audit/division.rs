@@ -1,0 +1,95 @@
+//! Files that several workers share in: what each of them saw of one is put together once the last has read its part.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::finding::Code;
+use crate::locator::Locator;
+use crate::observation::{Observation, State, Unread};
+use crate::shard::Part;
+
+/// A worker's share in a file.
+#[derive(Clone)]
+pub struct Share {
+    /// The file.
+    pub division: Arc<Division>,
+    /// Which share: 0 is the walk, of which the file's own observation comes; the others follow in the order of rows.
+    pub number: usize,
+    /// What of the file it is.
+    pub part: Part,
+}
+
+/// A file that several workers share in.
+pub struct Division {
+    /// What was told of it: everyone tells what is wrong with the file as it looks from where he stands.
+    told: Mutex<HashSet<(Locator, Code, String)>>,
+    seen: Mutex<Seen>,
+}
+
+/// What was seen of it so far.
+#[derive(Default)]
+struct Seen {
+    /// Shares that have not ended.
+    left: usize,
+    /// The file, once it was walked over.
+    whole: Option<Observation>,
+    /// Rows and cells.
+    rows: u64,
+    opened: bool,
+    incomplete: bool,
+    /// Shares that found it changed when they ended, and how.
+    changed: BTreeMap<usize, String>,
+}
+
+/// A file of which all shares have ended.
+pub struct Whole {
+    /// As it is to be kept.
+    pub seen: Observation,
+    /// How it changed while it was read.
+    pub changed: Option<String>,
+}
+
+impl Share {
+    /// The shares in a file whose rows are parted so.
+    pub fn of(rows: Vec<Part>) -> Vec<Share> {
+        let seen = Seen { left: rows.len() + 1, ..Seen::default() };
+        let division = Arc::new(Division { told: Mutex::default(), seen: Mutex::new(seen) });
+        let parts = std::iter::once(Part::Walk).chain(rows).enumerate();
+        parts.map(|(number, part)| Share { division: Arc::clone(&division), number, part }).collect()
+    }
+
+    /// Whether nobody who shares in the file has told this.
+    pub fn is_new(&self, locator: &Locator, code: Code, detail: &str) -> bool {
+        lock(&self.division.told).insert((locator.clone(), code, detail.to_string()))
+    }
+
+    /// Adds the file as it was seen in this share, and its rows and cells; gives the file once that was the last share.
+    pub fn end(&self, file: Observation, rows: u64, changed: Option<String>) -> Option<Whole> {
+        let mut seen = lock(&self.division.seen);
+        seen.left = seen.left.saturating_sub(1);
+        seen.rows = seen.rows.saturating_add(rows);
+        seen.opened |= file.opened;
+        // The digests of a file are true even where some of its rows could not be had.
+        seen.incomplete |= file.inside_incomplete || matches!(file.state, State::Unread(_));
+        if file.state == State::Unread(Unread::ChangedWhileReading) {
+            seen.changed.insert(self.number, changed.unwrap_or_default());
+        }
+        if self.number == 0 {
+            seen.whole = Some(file);
+        }
+        let mut whole = if seen.left == 0 { seen.whole.take() } else { None }?;
+        whole.opened |= seen.opened;
+        whole.inside_incomplete |= seen.incomplete;
+        whole.unnamed = whole.unnamed.saturating_add(seen.rows);
+        let changed = seen.changed.pop_first().map(|(_, how)| how);
+        if changed.is_some() {
+            // Whoever noticed: others may have read another state of it.
+            whole.state = State::Unread(Unread::ChangedWhileReading);
+        }
+        Some(Whole { seen: whole, changed })
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
