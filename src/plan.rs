@@ -19,13 +19,6 @@ pub struct ShardPlan {
     pub records: bool,
 }
 
-impl ShardPlan {
-    /// Whether rows of tables are to be told at all.
-    pub fn wants_rows(&self) -> bool {
-        !self.samples.is_empty() || self.records
-    }
-}
-
 /// Whether a container is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Inside {

@@ -93,3 +93,69 @@ impl Share {
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::Kind;
+
+    fn shares() -> Vec<Share> {
+        Share::of(vec![Part::Whole, Part::Whole])
+    }
+
+    fn file() -> Observation {
+        Observation::new(Locator::file(Some(0), b"a.parquet"), 0, Kind::File)
+    }
+
+    #[test]
+    fn the_file_is_given_by_whoever_ends_last() {
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let shares = shares();
+            let mut seen: Vec<Observation> = (0..3).map(|_| file()).collect();
+            seen[0].length = 7;
+            seen[1].opened = true;
+            let rows = [0, 5, 6];
+            let mut ended = order.map(|n| shares[n].end(seen[n].clone(), rows[n], None));
+            let whole = ended[2].take().unwrap();
+            assert!(ended.iter().all(Option::is_none) && whole.changed.is_none());
+            assert_eq!(whole.seen, Observation { length: 7, opened: true, unnamed: 11, ..file() });
+        }
+    }
+
+    #[test]
+    fn rows_that_could_not_be_read_leave_the_digests_of_the_file() {
+        let shares = shares();
+        let lost = Observation { state: State::Unread(Unread::Unreadable), ..file() };
+        assert!(shares[1].end(lost, 3, None).is_none());
+        assert!(shares[0].end(file(), 0, None).is_none());
+        let whole = shares[2].end(file(), 4, None).unwrap();
+        assert_eq!((whole.seen.state, whole.seen.inside_incomplete), (State::Read, true));
+        assert_eq!(whole.seen.unnamed, 7);
+    }
+
+    #[test]
+    fn a_change_that_anybody_noticed_is_a_change() {
+        for noticed in 0..3 {
+            let shares = shares();
+            let changed = State::Unread(Unread::ChangedWhileReading);
+            let mut ended = None;
+            for (number, share) in shares.iter().enumerate() {
+                let is_it = number == noticed;
+                let state = if is_it { changed.clone() } else { State::Read };
+                ended = share.end(Observation { state, ..file() }, 0, is_it.then(|| "how".to_string()));
+            }
+            let whole = ended.unwrap();
+            assert_eq!(whole.changed.as_deref(), Some("how"));
+            assert_eq!((whole.seen.state, whole.seen.inside_incomplete), (changed, true));
+        }
+    }
+
+    #[test]
+    fn what_several_see_is_told_once() {
+        let shares = shares();
+        let place = Locator::file(Some(0), b"a.parquet");
+        assert!(shares[0].is_new(&place, Code::Unreadable, "x"));
+        assert!(!shares[2].is_new(&place, Code::Unreadable, "x"));
+        assert!(shares[2].is_new(&place, Code::Unreadable, "y"));
+    }
+}

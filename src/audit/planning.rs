@@ -122,7 +122,7 @@ pub struct Common {
 impl Common {
     /// Bytes that each part of a file is to have, if several workers may share in it.
     pub fn share(&self, work: &Work) -> Option<u64> {
-        let plan = work.plan(self).filter(|plan| plan.inside == Inside::Open && plan.wants_rows());
+        let plan = work.plan(self).filter(|plan| plan.inside == Inside::Open);
         let may = plan.is_some() && work.expected(self).is_none() && work.stamp.size >= self.divide;
         may.then_some((self.divide / 2).max(1))
     }

@@ -73,7 +73,7 @@ impl Steps {
 
     /// Whether rows of tables are to be told at all.
     pub fn wants_rows(&self) -> bool {
-        self.plan.wants_rows()
+        !self.plan.samples.is_empty() || self.plan.records
     }
 
     /// Rows of a table, where their digests are asked for, or values that stand in none of them. Records are given only
