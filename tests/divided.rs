@@ -92,7 +92,8 @@ impl Bench {
     }
 }
 
-/// Row groups of three rows; numbers, bytes, texts, lists, structs, and images that lie elsewhere.
+/// Row groups of three rows; numbers, bytes, texts, lists, structs, and images that lie elsewhere. Bytes are hidden
+/// before the footer.
 fn odd() -> Vec<u8> {
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(3))
@@ -101,7 +102,9 @@ fn odd() -> Vec<u8> {
     let table = files::table();
     let mut writer = ArrowWriter::try_new(Vec::new(), table.schema(), Some(properties)).unwrap();
     (0..12).for_each(|_| writer.write(&table).unwrap());
-    writer.into_inner().unwrap()
+    let bytes = writer.into_inner().unwrap();
+    let (_, at) = files::footer(&bytes);
+    [&bytes[..at], b"hidden content", &bytes[at..]].concat()
 }
 
 fn texts(samples: &[Sample]) -> Vec<u8> {
@@ -184,8 +187,8 @@ fn values_are_found_and_claims_hold_as_in_the_whole() {
     let bench = Bench::with_files();
     let published = samples(60, 1);
     let mut options = AuditOptions::new(Mode::Flag, vec![bench.path("d")]);
-    options.hash_lists = bench.list(&[published[33].1.as_bytes(), b"image 1", b"b", b"nowhere"]);
-    assert_eq!(count(&everywhere(&options), Code::KnownBad), 1 + 12 + 12);
+    options.hash_lists = bench.list(&[published[33].1.as_bytes(), b"image 1", b"b", b"hidden content"]);
+    assert_eq!(count(&everywhere(&options), Code::KnownBad), 1 + 12 + 12 + 1);
 
     let (odd, texts) = (odd(), texts(&published));
     let manifest = bench.sums(&[
