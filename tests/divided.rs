@@ -214,6 +214,27 @@ fn values_are_found_and_claims_hold_as_in_the_whole() {
 }
 
 #[test]
+fn digests_in_rows_that_cannot_be_compared_are_counted_over_all_row_groups() {
+    let bench = Bench::new();
+    let odd_ones = [5, 17, 41];
+    let digest = |i: usize, text: &String| match odd_ones.contains(&i) {
+        true => "no digest".to_string(),
+        false => hex::encode(Sha256::digest(text)),
+    };
+    let rows = samples(60, 1)
+        .into_iter()
+        .enumerate()
+        .map(|(i, (key, text, _))| (key, text.clone(), digest(i, &text)));
+    bench.put("d/t.parquet", &texts(&rows.collect::<Vec<_>>()));
+    let mut options = AuditOptions::new(Mode::Verify, vec![bench.path("d")]);
+    options.digest_columns = vec![("url".to_string(), Algorithm::Sha256)];
+    let report = everywhere(&options);
+    let details: Vec<String> = report.findings().map(|f| f.unwrap().detail).collect();
+    assert_eq!(details.len(), 1, "{details:?}");
+    assert!(details[0].starts_with("3 rows, the first is 5: "), "{details:?}");
+}
+
+#[test]
 fn edits_are_told_at_their_rows() {
     let bench = Bench::with_files();
     bench.index("published", WHOLE, 2);

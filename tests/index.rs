@@ -19,6 +19,7 @@ use shardproof::check::balance::ClaimClass;
 use shardproof::digest::Algorithm;
 use shardproof::index::observations::{IndexDir, MARKER, Store};
 use shardproof::observation::{Kind, Observation};
+use shardproof::report::{Json, Renderer};
 
 struct Bench {
     home: tempfile::TempDir,
@@ -316,4 +317,62 @@ fn an_index_is_the_same_at_any_number_of_threads() {
         let here = files(&bench.path("d.index"));
         assert!(here == *reference.get_or_insert_with(|| here.clone()), "{threads} threads");
     }
+}
+
+#[test]
+fn an_index_is_not_made_of_digests_that_it_cannot_keep() {
+    let bench = Bench::new();
+    write(&bench.path("d"), "csv", &samples(3, 11));
+    let mut options = AuditOptions::new(Mode::Index, vec![bench.path("d")]);
+    options.output = Some(bench.path("d.index"));
+    options.declared.insert(Algorithm::Sha512);
+    assert!(index(&options, &Silent, &AtomicBool::new(false)).is_ok());
+    options.declared.insert(Algorithm::Blake3);
+    let error = index(&options, &Silent, &AtomicBool::new(false)).unwrap_err().to_string();
+    assert!(error.contains("blake3") && error.contains("sha512"), "{error}");
+}
+
+/// Every kind of finding about rows, once from memory and once from scratch files.
+#[test]
+fn a_report_is_the_same_in_little_memory() {
+    let bench = Bench::new();
+    let row = |i: usize| (format!("{i}"), format!("text {i} {}", i * i), format!("u{}", i % 1000));
+    let published: Vec<Sample> = (0..150_000).map(row).collect();
+    let (first, second) = published.split_at(90_000);
+    fs::create_dir(bench.path("a")).unwrap();
+    let put = |name: &str, rows: &[Sample]| {
+        let table = copies::parquet(rows, parquet::basic::Compression::SNAPPY, 40_000);
+        fs::write(bench.path(name), table).unwrap();
+    };
+    put("a/1.parquet", first);
+    put("a/2.parquet", second);
+    bench.index("a");
+    // The first file with an edit in place; of the second all but one row, a row twice and one that is new, elsewhere.
+    fs::create_dir(bench.path("b")).unwrap();
+    let mut here = first.to_vec();
+    here[77_777].1.push('!');
+    put("b/1.parquet", &here);
+    let mut here = second.to_vec();
+    here[5_000].2 = "another".into();
+    here[40_000] = here[3].clone();
+    here.reverse();
+    put("b/other.parquet", &here);
+
+    let mut options = verifying(&bench.path("b"), &bench.path("a.index"));
+    let mut reports = Vec::new();
+    for (memory, spills) in [(4 << 30, false), (16 << 20, true)] {
+        options.memory = memory;
+        let report = run(&options);
+        assert_eq!(report.coverage.spilled > 0, spills, "{memory}: {} bytes", report.coverage.spilled);
+        let mut json = Vec::new();
+        Json.render(&report, &mut json).unwrap();
+        let mut json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        json.as_object_mut().unwrap().remove("run").unwrap();
+        reports.push((told(&report), json.to_string()));
+    }
+    let codes: Vec<_> = reports[0].0.iter().map(|finding| finding.split(' ').next().unwrap()).collect();
+    for code in ["altered", "missing", "moved", "undisclosed"] {
+        assert!(codes.contains(&code), "no {code}: {codes:?}");
+    }
+    assert!(reports[0] == reports[1]);
 }

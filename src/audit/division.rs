@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::in_rows::{self, Gaps};
 use crate::finding::Code;
 use crate::locator::Locator;
 use crate::observation::{Observation, State, Unread};
@@ -39,6 +40,8 @@ struct Seen {
     incomplete: bool,
     /// Shares that found it changed when they ended, and how.
     changed: BTreeMap<usize, String>,
+    /// Digests in its rows that could not be compared.
+    gaps: Gaps,
 }
 
 /// A file of which all shares have ended.
@@ -47,6 +50,8 @@ pub struct Whole {
     pub seen: Observation,
     /// How it changed while it was read.
     pub changed: Option<String>,
+    /// Digests in its rows that could not be compared.
+    pub gaps: Gaps,
 }
 
 impl Share {
@@ -64,11 +69,12 @@ impl Share {
     }
 
     /// Adds the file as it was seen in this share, and its rows and cells; gives the file once that was the last share.
-    pub fn end(&self, file: Observation, rows: u64, changed: Option<String>) -> Option<Whole> {
+    pub fn end(&self, file: Observation, rows: u64, changed: Option<String>, gaps: Gaps) -> Option<Whole> {
         let mut seen = lock(&self.division.seen);
         seen.left = seen.left.saturating_sub(1);
         seen.rows = seen.rows.saturating_add(rows);
         seen.opened |= file.opened;
+        in_rows::merge(&mut seen.gaps, gaps);
         // The digests of a file are true even where some of its rows could not be had.
         seen.incomplete |= file.inside_incomplete || matches!(file.state, State::Unread(_));
         if file.state == State::Unread(Unread::ChangedWhileReading) {
@@ -86,7 +92,8 @@ impl Share {
             // Whoever noticed: others may have read another state of it.
             whole.state = State::Unread(Unread::ChangedWhileReading);
         }
-        Some(Whole { seen: whole, changed })
+        let gaps = std::mem::take(&mut seen.gaps);
+        Some(Whole { seen: whole, changed, gaps })
     }
 }
 
@@ -115,7 +122,7 @@ mod tests {
             seen[0].length = 7;
             seen[1].opened = true;
             let rows = [0, 5, 6];
-            let mut ended = order.map(|n| shares[n].end(seen[n].clone(), rows[n], None));
+            let mut ended = order.map(|n| shares[n].end(seen[n].clone(), rows[n], None, Gaps::new()));
             let whole = ended[2].take().unwrap();
             assert!(ended.iter().all(Option::is_none) && whole.changed.is_none());
             assert_eq!(whole.seen, Observation { length: 7, opened: true, unnamed: 11, ..file() });
@@ -126,9 +133,9 @@ mod tests {
     fn rows_that_could_not_be_read_leave_the_digests_of_the_file() {
         let shares = shares();
         let lost = Observation { state: State::Unread(Unread::Unreadable), ..file() };
-        assert!(shares[1].end(lost, 3, None).is_none());
-        assert!(shares[0].end(file(), 0, None).is_none());
-        let whole = shares[2].end(file(), 4, None).unwrap();
+        assert!(shares[1].end(lost, 3, None, Gaps::new()).is_none());
+        assert!(shares[0].end(file(), 0, None, Gaps::new()).is_none());
+        let whole = shares[2].end(file(), 4, None, Gaps::new()).unwrap();
         assert_eq!((whole.seen.state, whole.seen.inside_incomplete), (State::Read, true));
         assert_eq!(whole.seen.unnamed, 7);
     }
@@ -142,7 +149,8 @@ mod tests {
             for (number, share) in shares.iter().enumerate() {
                 let is_it = number == noticed;
                 let state = if is_it { changed.clone() } else { State::Read };
-                ended = share.end(Observation { state, ..file() }, 0, is_it.then(|| "how".to_string()));
+                let how = is_it.then(|| "how".to_string());
+                ended = share.end(Observation { state, ..file() }, 0, how, Gaps::new());
             }
             let whole = ended.unwrap();
             assert_eq!(whole.changed.as_deref(), Some("how"));

@@ -14,12 +14,14 @@ use super::run::{go_on, options_of, roots_as_typed, scratch};
 use super::{listing, planning, reading};
 use crate::check::balance::{Balance, ItemClass};
 use crate::check::{Rules, place_of_claim};
+use crate::digest::DigestSet;
 use crate::error::{Error, Result};
 use crate::finding::Class;
-use crate::index::observations::{FORMAT, FindingsWriter, IndexDir, MARKER};
+use crate::index::observations::{DIGESTS, FORMAT, FindingsWriter, IndexDir, MARKER};
 use crate::index::spool::Spool;
 use crate::locator::Escaped;
 use crate::observation::State;
+use crate::observe::digest_columns::DigestColumn;
 
 /// Measures a dataset and writes its index to `options.output`. `stop` ends the run early, without an index.
 ///
@@ -30,6 +32,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let output =
         options.output.as_deref().ok_or_else(|| Error::Usage("no folder for the index was named".into()))?;
     super::run::check_options(options)?;
+    check_algorithms(options)?;
     prepare(output, options)?;
     let scratch = scratch(options)?;
 
@@ -39,7 +42,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     go_on(stop)?;
     progress.stage("planning");
     let lists = Arc::new(Lists::default());
-    let names = Arc::new(super::run::names(options, &[], &lists));
+    let names = Arc::new(super::run::names(options, &[], &[], &lists));
     let new_findings = || Findings::new(Arc::clone(&names), Arc::clone(&lists), false, &scratch);
     let mut findings = new_findings();
     let rules = Rules { search_all: true, ..Rules::default() };
@@ -51,6 +54,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &claims,
         &rules,
         lists.algorithms(),
+        DigestSet::EMPTY,
         &nothing.0,
         &nothing.1,
         &scratch,
@@ -60,6 +64,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     progress.planned(plan.to_read, plan.files);
     let roots = Arc::new(roots_as_typed(options));
     let parts = Parts { folder: output.to_path_buf(), roots: Arc::clone(&roots), unnamed_only: false };
+    let no_columns: Arc<[DigestColumn]> = Arc::new([]);
     let mut read = reading::read(
         &options.roots,
         &plan.work,
@@ -67,6 +72,8 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &lists,
         Some(&parts),
         false,
+        &no_columns,
+        None,
         options.threads.max(1),
         &scratch,
         &new_findings,
@@ -157,6 +164,15 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         findings,
         reveal: false,
     })
+}
+
+/// What no column keeps would be measured in vain.
+fn check_algorithms(options: &AuditOptions) -> Result<()> {
+    let Some(algorithm) = options.declared.iter().find(|algorithm| !DIGESTS.contains(algorithm)) else {
+        return Ok(());
+    };
+    let kept: Vec<_> = DIGESTS.iter().map(|algorithm| algorithm.name()).collect();
+    Err(Error::Usage(format!("an index has no column for {algorithm}; it keeps {}", kept.join(", "))))
 }
 
 /// Makes the folder of an index. One that holds an index already is emptied of it; one that holds anything else is

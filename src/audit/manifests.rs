@@ -522,6 +522,9 @@ impl ClaimSink for Loader<'_> {
         if let Some(digest) = claim.digests.strongest().filter(|_| claim.interrupted) {
             self.interrupted.insert(hex::encode(digest.bytes()));
         }
+        if self.options.ignore_sizes {
+            claim.size = None;
+        }
         let key = claim_key(&place_key(path.as_bytes()));
         claim.subject = Subject::Path(path);
         self.claims.push(&key, &claim)

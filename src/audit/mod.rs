@@ -1,7 +1,9 @@
 //! The run: load what is claimed, list what is there, plan, read, settle, report.
 
+mod diff;
 mod division;
 mod findings;
+mod in_rows;
 mod indexing;
 mod listing;
 mod lists;
@@ -15,6 +17,7 @@ pub mod report;
 mod reused;
 mod run;
 
+pub use diff::diff;
 pub use indexing::index;
 pub use options::{AuditOptions, Mode, Samples, ScopeOption, SourceSpec};
 pub use progress::{Progress, Silent};

@@ -21,6 +21,8 @@ pub struct AuditOptions {
     pub roots: Vec<PathBuf>,
     /// Manifests that were named; with none, those lying in the dataset are used where the mode wants any.
     pub manifests: Vec<SourceSpec>,
+    /// Columns of the dataset's own tables that hold digests: their names, and of which algorithm.
+    pub digest_columns: Vec<(String, Algorithm)>,
     /// Hash lists that were named.
     pub hash_lists: Vec<SourceSpec>,
     /// Columns of hash lists that are tables.
@@ -39,6 +41,8 @@ pub struct AuditOptions {
     pub revision: Option<String>,
     /// Whether containers are opened.
     pub samples: Samples,
+    /// Sizes in manifests are not compared: what takes the dataset's place has none.
+    pub ignore_sizes: bool,
     /// Algorithms of digests that do not say theirs.
     pub declared: DigestSet,
     /// Claims without a digest at least this strong are unverifiable.
@@ -74,6 +78,7 @@ impl AuditOptions {
             mode,
             roots,
             manifests: Vec::new(),
+            digest_columns: Vec::new(),
             hash_lists: Vec::new(),
             columns: Columns::default(),
             include: None,
@@ -83,6 +88,7 @@ impl AuditOptions {
             scope: None,
             revision: None,
             samples: Samples::Auto,
+            ignore_sizes: false,
             declared: DigestSet::EMPTY,
             require: None,
             follow_links: false,
@@ -126,12 +132,14 @@ pub enum Mode {
     Flag,
     /// Against nothing: what is measured is kept.
     Index,
+    /// Against another copy: what is told of are differences.
+    Diff,
 }
 
 impl Mode {
     /// Whether manifests are looked at.
     pub fn verifies(self) -> bool {
-        matches!(self, Mode::Audit | Mode::Verify)
+        matches!(self, Mode::Audit | Mode::Verify | Mode::Diff)
     }
 }
 

@@ -117,6 +117,8 @@ pub struct Common {
     records: bool,
     /// Bytes from which on files are divided.
     divide: u64,
+    /// Digests that columns of digests need of what is beside them.
+    columns: DigestSet,
 }
 
 impl Common {
@@ -152,7 +154,7 @@ impl Work {
     /// The SHA-256 that spares looking inside, where an index gives one and nothing else asks for the inside.
     pub fn expected(&self, common: &Common) -> Option<[u8; 32]> {
         let closed =
-            common.samples != Samples::Always && common.lists.is_empty() && common.mode == Mode::Verify;
+            common.samples != Samples::Always && common.lists.is_empty() && common.mode != Mode::Audit;
         self.asked.expected.filter(|_| closed && !self.asked.opened)
     }
 
@@ -184,7 +186,8 @@ impl Work {
         }
         let seeking =
             unclaimed && (!common.absent_names.is_empty() || (in_scope && !common.sought.is_empty()));
-        let wanted = named_inside || seeking || !common.lists.is_empty() || common.mode == Mode::Audit;
+        let looked_up = !common.lists.is_empty() || !common.columns.is_empty();
+        let wanted = named_inside || seeking || looked_up || common.mode == Mode::Audit;
         plan.inside = match common.samples {
             Samples::Always => Inside::Open,
             Samples::Never if named_inside => Inside::Refused,
@@ -193,12 +196,14 @@ impl Work {
             Samples::Auto => Inside::Closed,
         };
         if plan.inside == Inside::Open {
-            plan.samples = members.union(common.lists);
+            plan.samples = members.union(common.lists).union(common.columns);
+            // What a table says of how its content was made stands in columns of numbers.
+            plan.records = !common.columns.is_empty();
             plan.stream = common.lists;
             if seeking || named_inside {
                 plan.samples = plan.samples.union(common.sought);
                 plan.stream = plan.stream.union(common.sought);
-                plan.records = common.records;
+                plan.records |= common.records;
                 if common.records {
                     plan.samples.insert(Algorithm::Sha256);
                 }
@@ -219,6 +224,7 @@ pub fn plan(
     claims: &Sorted<Claim>,
     rules: &Rules,
     lists: DigestSet,
+    columns: DigestSet,
     own_files: &HashSet<PathBuf>,
     interrupted: &HashSet<String>,
     scratch: &Scratch,
@@ -310,6 +316,7 @@ pub fn plan(
         indexed,
         records,
         divide: options.divide,
+        columns,
     };
     let mut to_read = 0;
     for record in work.iter() {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use super::division::{Share, Whole};
 use super::findings::Findings;
+use super::in_rows::{ColumnTally, InRows};
 use super::lists::{Lists, Seen};
 use super::parts::{PartKeeper, Parts};
 use super::planning::{Common, Work};
@@ -23,7 +24,8 @@ use crate::index::observations::PartEntry;
 use crate::index::spool::{Iter, Scratch, Sorted, Spool};
 use crate::locator::{ItemPath, Locator, place_key};
 use crate::observation::{Kind, Observation, State};
-use crate::observe::{Job, Jobs, Observer, work};
+use crate::observe::digest_columns::DigestColumn;
+use crate::observe::{Claimed, Job, Jobs, Observer, work};
 use crate::shard::{self, Part};
 use crate::source::Source;
 use crate::source::file::FileSource;
@@ -36,6 +38,8 @@ pub struct Reading {
     pub findings: Vec<Findings>,
     /// Parts of an index that were written, in the order of the paths in them.
     pub parts: Vec<PartEntry>,
+    /// What became of digests that rows claim of their own content.
+    pub in_rows: ColumnTally,
     /// Counts over all workers.
     pub tally: Tally,
 }
@@ -71,6 +75,8 @@ pub fn read(
     lists: &Arc<Lists>,
     parts: Option<&Parts>,
     spools: bool,
+    columns: &Arc<[DigestColumn]>,
+    require: Option<Algorithm>,
     threads: usize,
     scratch: &Scratch,
     new_findings: &(dyn Fn() -> Findings + Sync),
@@ -97,6 +103,7 @@ pub fn read(
     let outcomes: Vec<Result<Keeper<'_>>> = pool.broadcast(|_| {
         let mut keeper = Keeper::new(new_findings(), lists, scratch, progress, stop);
         keeper.spools = spools;
+        keeper.in_rows = InRows::new(Arc::clone(columns), require);
         let mut hasher = LoopHasher::new();
         let mut read = || -> Result<()> {
             while let Some(split) = queue.next_split()? {
@@ -105,6 +112,9 @@ pub fn read(
                 keeper.part = parts.map(|parts| parts.begin(number, piece)).transpose()?;
                 keeper.holds_back = common.records();
                 keeper.share = split.share.clone();
+                if keeper.share.is_some() {
+                    keeper.in_rows.flush(&mut keeper.findings)?;
+                }
                 work(&split, &mut hasher, &mut keeper)?;
                 if let Some(share) = keeper.share.take() {
                     let whole = keeper.end_share(&share);
@@ -131,13 +141,15 @@ pub fn read(
         observations: Vec::new(),
         findings: Vec::new(),
         parts: Vec::new(),
+        in_rows: ColumnTally::default(),
         tally: Tally::default(),
     };
     let mut error = None;
     for outcome in outcomes {
         match outcome {
             Ok(keeper) => {
-                let Keeper { observations, findings, parts, tally, .. } = keeper;
+                let Keeper { observations, mut findings, parts, tally, in_rows, .. } = keeper;
+                in_rows.conclude(&mut reading.in_rows, &mut findings)?;
                 reading.observations.push(observations);
                 reading.findings.push(findings);
                 reading.parts.extend(parts);
@@ -355,6 +367,8 @@ pub struct Keeper<'a> {
     pub lacking: u64,
     /// Files of an index that `--include` and `--exclude` leave out.
     pub left_out: u64,
+    /// Digests that rows claim of their own content.
+    pub in_rows: InRows,
     tally: Tally,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
@@ -380,6 +394,14 @@ impl Observer for Keeper<'_> {
             }
         }
         self.findings.finding(Finding::of_place(code, locator, detail))
+    }
+
+    fn digest_columns(&self) -> Arc<[DigestColumn]> {
+        Arc::clone(&self.in_rows.columns)
+    }
+
+    fn claimed(&mut self, claimed: Claimed) -> Result<()> {
+        self.in_rows.settle(claimed, !self.lists.is_empty(), &mut self.findings)
     }
 
     fn rows(&mut self, rows: u64) {
@@ -421,6 +443,7 @@ impl<'a> Keeper<'a> {
             lacks: DigestSet::EMPTY,
             lacking: 0,
             left_out: 0,
+            in_rows: InRows::default(),
             tally: Tally::default(),
             progress,
             stop,
@@ -520,11 +543,13 @@ impl Keeper<'_> {
         let changed = self.changed.take();
         let seen = self.held_back.pop()?;
         let rows = self.rows_in(&seen);
-        share.end(seen, rows, changed)
+        share.end(seen, rows, changed, self.in_rows.take_gaps())
     }
 
     /// Keeps a file that several workers have read.
-    fn keep_whole(&mut self, Whole { seen, changed }: Whole) -> Result<()> {
+    fn keep_whole(&mut self, Whole { seen, changed, gaps }: Whole) -> Result<()> {
+        self.in_rows.add_gaps(gaps);
+        self.in_rows.flush(&mut self.findings)?;
         if let Some(how) = changed {
             self.fault(seen.locator.clone(), Code::ChangedWhileReading, how)?;
         }

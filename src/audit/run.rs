@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::findings::{Findings, Names};
+use super::in_rows::{self, ColumnTally};
 use super::lists::Lists;
 use super::options::{AuditOptions, Mode, Samples, ScopeOption};
 use super::parts::{parts_in_scratch, store_of};
@@ -45,13 +46,23 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     go_on(stop)?;
     let layouts = if discovering { layouts } else { layouts.iter().map(|_| None).collect() };
     let planned = manifests::choose(options, layouts, &listing)?;
-    if planned.is_empty() && options.hash_lists.is_empty() {
+    let only_lists = options.mode == Mode::Flag || !options.hash_lists.is_empty();
+    // Columns of digests are looked for where everything is opened anyway, or nothing else is claimed.
+    let seeking = discovering && options.digest_columns.is_empty();
+    let seeking = seeking && (options.mode == Mode::Audit || planned.is_empty()) && !only_lists;
+    let columns = match seeking || !options.digest_columns.is_empty() {
+        true => in_rows::columns(options, planned.len() as u32, seeking),
+        false => Arc::new([]),
+    };
+    let of_columns = ColumnTally::default().sources(&columns);
+    if planned.is_empty() && options.hash_lists.is_empty() && columns.is_empty() {
         return Err(nothing_to_check_against(options));
     }
+    let nothing_but_columns = planned.is_empty() && options.hash_lists.is_empty() && seeking;
 
     progress.stage("reading manifests");
-    let lists = Arc::new(Lists::load(options, planned.len() as u32)?);
-    let names = Arc::new(names(options, &planned, &lists));
+    let lists = Arc::new(Lists::load(options, (planned.len() + of_columns.len()) as u32)?);
+    let names = Arc::new(names(options, &planned, &of_columns, &lists));
     let new_findings = || Findings::new(Arc::clone(&names), Arc::clone(&lists), options.reveal, &scratch);
     let mut findings = new_findings();
     let mut balance = Balance::default();
@@ -76,7 +87,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let loaded = manifests::load(options, planned, &scratch, &mut balance, &mut findings)?;
     go_on(stop)?;
     let usable = loaded.reports.iter().any(|r| r.unusable.is_none());
-    if !usable && lists.is_empty() {
+    if !usable && lists.is_empty() && columns.is_empty() {
         return Err(nothing_usable(&loaded.reports));
     }
 
@@ -98,12 +109,13 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &loaded.claims,
         &rules,
         lists.algorithms(),
+        in_rows::algorithms(&columns),
         &own_files,
         &loaded.interrupted,
         &scratch,
         &mut findings,
     )?;
-    if reused.is_empty() {
+    if reused.is_empty() && loaded.index.is_none() {
         tell_early(&plan, progress);
     }
 
@@ -117,6 +129,8 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &lists,
         parts.as_ref().map(|(parts, _)| parts),
         true,
+        &columns,
+        options.require,
         options.threads.max(1),
         &scratch,
         &new_findings,
@@ -140,6 +154,11 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         go_on(stop)?;
         stores.push(index.store);
     }
+
+    if nothing_but_columns && read.in_rows.claims.is_empty() {
+        return Err(nothing_to_check_against(options));
+    }
+    read.in_rows.settle(&mut balance);
 
     progress.stage("settling");
     let links = plan.unread.len();
@@ -198,12 +217,13 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         options,
         &counts,
         &coverage,
-        usable,
+        usable || !columns.is_empty(),
         unusable,
         !lists.is_empty(),
         loaded.unknown_scope && options.scope.is_none() && !options.subset,
     );
     let mut sources = loaded.reports;
+    sources.extend(read.in_rows.sources(&columns));
     sources.extend(lists.reports.iter().cloned());
     Ok(Report {
         verdict,
@@ -239,6 +259,14 @@ pub(super) fn check_options(options: &AuditOptions) -> Result<()> {
             sought,
             advice: "Name one with --hash-list FILE.".into(),
         });
+    }
+    if !options.digest_columns.is_empty()
+        && let Some(index) = options.roots.iter().find(|root| is_index(root))
+    {
+        return Err(Error::Usage(format!(
+            "a column of digests is held against its row where that is read, and {} is an index; name the dataset itself",
+            index.display()
+        )));
     }
     let mut seen: Vec<(PathBuf, &PathBuf)> = Vec::new();
     for root in &options.roots {
@@ -294,7 +322,7 @@ fn layouts(options: &AuditOptions) -> Result<Vec<Option<hf_local::Layout>>> {
 fn nothing_to_check_against(options: &AuditOptions) -> Error {
     let sought =
         "in the dataset there is no sums file (SHA256SUMS, *.md5, …), no hashdeep list, no metadata that \
-                  `hf download` leaves, and no Git LFS pointer"
+                  `hf download` leaves, no Git LFS pointer, and no table with a column of digests beside its content"
             .to_string();
     let advice = match options.mode {
         Mode::Audit => "Name a manifest with --manifest FILE or a list with --hash-list FILE.",
@@ -315,10 +343,16 @@ fn nothing_usable(reports: &[SourceReport]) -> Error {
     Error::NothingToCheckAgainst { sought, advice: "Name a manifest with --manifest FILE.".into() }
 }
 
-pub(super) fn names(options: &AuditOptions, planned: &[manifests::Planned], lists: &Lists) -> Names {
+pub(super) fn names(
+    options: &AuditOptions,
+    planned: &[manifests::Planned],
+    columns: &[SourceReport],
+    lists: &Lists,
+) -> Names {
     let roots = roots_as_typed(options).into_iter().map(String::into_bytes).collect();
-    let sources =
-        planned.iter().map(|p| p.name.clone()).chain(lists.reports.iter().map(|r| r.path.clone())).collect();
+    let sources = planned.iter().map(|p| p.name.clone());
+    let others = columns.iter().chain(&lists.reports).map(|report| report.path.clone());
+    let sources = sources.chain(others).collect();
     Names { roots, sources }
 }
 
@@ -399,6 +433,7 @@ pub(super) fn options_of(options: &AuditOptions) -> BTreeMap<&'static str, Strin
         Mode::Verify => "verify",
         Mode::Flag => "flag",
         Mode::Index => "index",
+        Mode::Diff => "diff",
     };
     all.insert("command", mode.to_string());
     let samples = match options.samples {
@@ -429,6 +464,10 @@ pub(super) fn options_of(options: &AuditOptions) -> BTreeMap<&'static str, Strin
     }
     if let Some(base) = &options.base {
         all.insert("base", base.display().to_string());
+    }
+    if !options.digest_columns.is_empty() {
+        let columns = options.digest_columns.iter().map(|(name, algorithm)| format!("{name}={algorithm}"));
+        all.insert("columns", columns.collect::<Vec<_>>().join(","));
     }
     for (name, text) in &options.patterns {
         all.insert(name, text.clone());

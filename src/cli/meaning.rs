@@ -14,9 +14,30 @@ use shardproof::manifest;
 /// The least memory that readers and joins can work in.
 const LEAST_MEMORY: u64 = 16 << 20;
 
-/// Manifests as `FORMAT:FILE` or `FILE`.
+/// Manifests as `FORMAT:FILE` or `FILE`; what names a column is none of them.
 pub fn manifests(typed: &[OsString]) -> Vec<SourceSpec> {
-    typed.iter().map(|word| source(word, |name| manifest::by_name(name).is_some())).collect()
+    let files = typed.iter().filter(|word| column_of(word).is_none());
+    files.map(|word| source(word, |name| manifest::by_name(name).is_some())).collect()
+}
+
+/// Columns of digests, `column:NAME=ALGORITHM`.
+pub fn digest_columns(typed: &[OsString]) -> anyhow::Result<Vec<(String, Algorithm)>> {
+    let columns = typed.iter().filter_map(|word| column_of(word));
+    columns
+        .map(|text| {
+            let Some((name, algorithm)) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()) else {
+                bail!("--manifest column:{text} is not column:NAME=ALGORITHM, such as column:sha256=sha256");
+            };
+            let algorithm = self::algorithm(algorithm)
+                .map_err(|why| anyhow::anyhow!("--manifest column:{text}: {why}"))?;
+            Ok((name.to_string(), algorithm))
+        })
+        .collect()
+}
+
+/// What stands after `column:`.
+fn column_of(word: &OsStr) -> Option<&str> {
+    word.to_str()?.strip_prefix("column:")
 }
 
 /// Hash lists as `FORMAT:FILE`, `ALGORITHM:FILE` or `FILE`.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod completions;
+mod diff;
 mod flag;
 mod help;
 mod index;
@@ -13,6 +14,7 @@ pub mod signals;
 mod verify;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::{Parser, Subcommand};
 use shardproof::audit::{AuditOptions, Mode};
@@ -40,28 +42,38 @@ enum Command {
     Verify(Box<verify::Verify>),
     Flag(Box<flag::Flag>),
     Index(Box<index::Index>),
+    Diff(Box<diff::Diff>),
     Completions(completions::Completions),
 }
 
 /// Runs a command; the exit code where the job could be done.
 pub fn run(cli: Cli, arguments: Vec<String>) -> anyhow::Result<u8> {
+    let mut first = None;
     let (mut options, output) = match cli.command {
         Command::Audit(typed) => (typed.meaning()?, typed.output),
         Command::Verify(typed) => (typed.meaning()?, typed.output),
         Command::Flag(typed) => (typed.meaning()?, typed.output),
+        Command::Diff(typed) => {
+            first = Some(typed.first.clone());
+            (typed.meaning()?, typed.output)
+        }
         Command::Index(typed) => (typed.meaning()?, typed.reports),
         Command::Completions(typed) => return typed.print(),
     };
     options.arguments = arguments;
-    check(&options, &output)
+    check(&options, first.as_deref(), &output)
 }
 
-/// Audits, and writes all reports.
-fn check(options: &AuditOptions, output: &OutputArgs) -> anyhow::Result<u8> {
+/// Audits, and writes all reports. `first` is what a dataset is compared with by `diff`.
+fn check(options: &AuditOptions, first: Option<&Path>, output: &OutputArgs) -> anyhow::Result<u8> {
     let outputs = Outputs::prepare(output, options)?;
     let signals = Signals::listen()?;
     let progress = Telling::new(output.progress, output.quiet);
     let result = match options.mode {
+        Mode::Diff => {
+            let first = first.unwrap_or(Path::new(""));
+            shardproof::audit::diff(first, options, &progress, signals.stop())
+        }
         Mode::Index => shardproof::audit::index(options, &progress, signals.stop()),
         _ => shardproof::audit::audit(options, &progress, signals.stop()),
     };

@@ -14,9 +14,23 @@ use super::meaning;
 /// What is read, and how.
 #[derive(Debug, Args)]
 pub struct DataArgs {
-    /// A dataset: a folder, or a single file. Several are one dataset in parts.
+    /// A dataset: a folder, a single file, or an index made by `shardproof index`. Several are one dataset in parts.
     #[arg(value_name = "DATASET", required = true)]
     datasets: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: ReadArgs,
+}
+
+impl DataArgs {
+    /// The options of a run that only these decide.
+    pub fn meaning(&self, mode: Mode) -> anyhow::Result<AuditOptions> {
+        self.reading.meaning(mode, self.datasets.clone())
+    }
+}
+
+/// How a dataset is read.
+#[derive(Debug, Args)]
+pub struct ReadArgs {
     /// Look only at what matches, entries of manifests and files alike; can be given more than once.
     ///
     /// A glob without `/` matches at any depth; `*` never crosses a `/`, `**` does. A folder or shard that matches
@@ -55,10 +69,10 @@ pub struct DataArgs {
     scratch: Option<PathBuf>,
 }
 
-impl DataArgs {
-    /// The options of a run that only these decide.
-    pub fn meaning(&self, mode: Mode) -> anyhow::Result<AuditOptions> {
-        let mut options = AuditOptions::new(mode, self.datasets.clone());
+impl ReadArgs {
+    /// The options of a run over these datasets.
+    pub fn meaning(&self, mode: Mode, datasets: Vec<PathBuf>) -> anyhow::Result<AuditOptions> {
+        let mut options = AuditOptions::new(mode, datasets);
         for (name, globs, set) in [
             ("include", &self.include, &mut options.include),
             ("exclude", &self.exclude, &mut options.exclude),
@@ -94,10 +108,12 @@ impl DataArgs {
 /// Manifests and how they are read.
 #[derive(Debug, Args)]
 pub struct ManifestArgs {
-    /// A manifest, as FILE or FORMAT:FILE (sums, hashdeep, hf-tree); can be given more than once.
+    /// A manifest, as FILE or FORMAT:FILE (sums, hashdeep, hf-tree), or the folder of an index; can be given more than
+    /// once.
     ///
-    /// Without this option, the manifests that lie in the dataset are used. A FILE with a colon in its name is written
-    /// `./a:b`.
+    /// `column:NAME=ALGORITHM` is a column of the dataset's own tables that holds digests of what else is in the row, such
+    /// as `column:sha256=sha256`. Without this option, the manifests that lie in the dataset are used, or else columns
+    /// that are called as such columns usually are. A FILE with a colon in its name is written `./a:b`.
     #[arg(long, value_name = "[FORMAT:]FILE", help_heading = "Manifests")]
     manifest: Vec<OsString>,
     /// The folder that names in manifests are relative to [default: the manifest's own folder if it lies in the
@@ -125,6 +141,7 @@ impl ManifestArgs {
     /// Adds them to the options of a run.
     pub fn add_to(&self, options: &mut AuditOptions) -> anyhow::Result<()> {
         options.manifests = meaning::manifests(&self.manifest);
+        options.digest_columns = meaning::digest_columns(&self.manifest)?;
         options.base = self.base.clone();
         if let Some(scope) = &self.scope {
             options.scope = Some(meaning::scope(scope)?);

@@ -1,7 +1,9 @@
 //! From cursor steps to observations: the worker that keeps one hasher fed.
 
+pub mod digest_columns;
 mod rows;
 pub mod webdataset;
 mod worker;
 
+pub use rows::Claimed;
 pub use worker::{Job, Jobs, Observer, work};

@@ -1,11 +1,13 @@
 //! Rows of a table on their way through the hasher: first their lines and cells, then, with those digests in place,
 //! their records.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::types::{BinaryViewType, StringViewType};
 use arrow_array::{Array, ArrayRef, cast::AsArray};
 
+use super::digest_columns::{CellSeen, DigestColumn, InRow};
 use crate::digest::{Algorithm, DigestSet, Digests};
 use crate::locator::Locator;
 use crate::observation::{Kind, Observation};
@@ -38,6 +40,21 @@ pub struct InFlight {
     records: Option<Records>,
     /// What the records came to, by row.
     identities: Vec<Option<[u8; 32]>>,
+    /// Columns of digests of what else is in their row.
+    watched: Arc<[DigestColumn]>,
+    /// Their values: row, which of them, and the value.
+    claimed: Vec<(u64, usize, Vec<u8>)>,
+    made_anew: bool,
+}
+
+/// What became of a digest that a row claims of its own content.
+pub struct Claimed {
+    /// The place of the digest.
+    pub locator: Locator,
+    /// Which of the columns.
+    pub column: usize,
+    /// How it ended.
+    pub verdict: InRow,
 }
 
 /// Values that are offered together.
@@ -70,9 +87,10 @@ impl InFlight {
         exempt: bool,
         first_item: u64,
         wanted: DigestSet,
+        watched: Arc<[DigestColumn]>,
         batch: Batch,
     ) -> Self {
-        let Batch { first_row, rows, lines, columns, records, .. } = batch;
+        let Batch { first_row, rows, lines, columns, records, made_anew, .. } = batch;
         let mut parts = Vec::new();
         let mut first = 0;
         let mut add = |column, rows, values: ArrayRef| {
@@ -105,6 +123,9 @@ impl InFlight {
             cells: Vec::new(),
             records,
             identities: Vec::new(),
+            watched,
+            claimed: Vec::new(),
+            made_anew,
         }
     }
 
@@ -160,6 +181,11 @@ impl InFlight {
         if self.wanted.is_empty() {
             return;
         }
+        if let Some(watched) = self.watched.iter().position(|watched| watched.is_called(name))
+            && let (Some(row), Some(value)) = (part.rows.of(index), value(&part.values, index))
+        {
+            self.claimed.push((row, watched, value.to_vec()));
+        }
         let mut locator = self.locator.clone();
         locator.row = part.rows.of(index);
         locator.column = Some(name.to_string());
@@ -187,12 +213,46 @@ impl InFlight {
         }
     }
 
-    /// What was measured: row by row, each before its cells, these in the order of their columns.
-    pub fn told(mut self) -> Vec<Observation> {
+    /// What became of the digests that rows claim of their own content.
+    fn judge(&self, told: &[Observation]) -> Vec<Claimed> {
+        let mut claimed = Vec::new();
+        for (row, column, value) in &self.claimed {
+            let first = told.partition_point(|seen| seen.locator.row < Some(*row));
+            let cells = told[first..].iter().take_while(|seen| seen.locator.row == Some(*row));
+            let cells: Vec<CellSeen<'_>> = cells
+                .filter_map(|seen| {
+                    Some(CellSeen { column: seen.locator.column.as_deref()?, digests: &seen.digests })
+                })
+                .collect();
+            let Some(watched) = self.watched.get(*column) else { continue };
+            if let Some(verdict) = watched.judge(value, &cells, self.made_anew) {
+                let name = Some(watched.name.clone());
+                let locator = Locator { row: Some(*row), column: name, ..self.locator.clone() };
+                claimed.push(Claimed { locator, column: *column, verdict });
+            }
+        }
+        // Where somebody named the column, a row without a digest beside rows with one must not pass in silence.
+        for (column, watched) in self.watched.iter().enumerate().filter(|(_, watched)| !watched.discovered) {
+            let with: HashSet<u64> = self.claimed.iter().filter(|c| c.1 == column).map(|c| c.0).collect();
+            let rows = self.first_row..self.first_row.saturating_add(self.rows as u64);
+            for row in rows.filter(|row| !with.is_empty() && !with.contains(row)) {
+                let locator =
+                    Locator { row: Some(row), column: Some(watched.name.clone()), ..self.locator.clone() };
+                let verdict = InRow::NotComparable("its row has no digest in this column");
+                claimed.push(Claimed { locator, column, verdict });
+            }
+        }
+        claimed
+    }
+
+    /// What was measured: row by row, each before its cells, these in the order of their columns; and what became of
+    /// digests that rows claim of their own content.
+    pub fn told(mut self) -> (Vec<Observation>, Vec<Claimed>) {
         let mut all: Vec<_> = (0..self.rows).filter_map(|index| self.row(index)).collect();
         all.append(&mut self.cells);
         all.sort_by_key(|seen| (seen.locator.row, seen.kind == Kind::Cell, seen.item));
-        all
+        let claimed = self.judge(&all);
+        (all, claimed)
     }
 
     /// What was measured of a row, if anything was.
@@ -227,22 +287,26 @@ fn ordinals(values: &ArrayRef) -> Option<Vec<u32>> {
     })
 }
 
-/// Bytes of a value of any of the arrays that a hasher takes.
-fn length(values: &ArrayRef, index: usize) -> u64 {
-    let len = if let Some(array) = values.as_byte_view_opt::<BinaryViewType>() {
-        array.views().get(index).map_or(0, |view| *view as u32 as usize)
+/// A value of any of the arrays that a hasher takes.
+fn value(values: &ArrayRef, index: usize) -> Option<&[u8]> {
+    if let Some(array) = values.as_byte_view_opt::<BinaryViewType>() {
+        Some(array.value(index))
     } else if let Some(array) = values.as_byte_view_opt::<StringViewType>() {
-        array.views().get(index).map_or(0, |view| *view as u32 as usize)
+        Some(array.value(index).as_bytes())
     } else if let Some(array) = values.as_binary_opt::<i32>() {
-        array.value(index).len()
+        Some(array.value(index))
     } else if let Some(array) = values.as_binary_opt::<i64>() {
-        array.value(index).len()
+        Some(array.value(index))
     } else if let Some(array) = values.as_string_opt::<i32>() {
-        array.value(index).len()
+        Some(array.value(index).as_bytes())
     } else if let Some(array) = values.as_string_opt::<i64>() {
-        array.value(index).len()
+        Some(array.value(index).as_bytes())
     } else {
-        values.as_fixed_size_binary_opt().map_or(0, |array| array.value(index).len())
-    };
-    len as u64
+        values.as_fixed_size_binary_opt().map(|array| array.value(index))
+    }
+}
+
+/// Its length in bytes.
+fn length(values: &ArrayRef, index: usize) -> u64 {
+    value(values, index).map_or(0, |value| value.len() as u64)
 }

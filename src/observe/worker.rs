@@ -11,7 +11,8 @@ use std::time::Duration;
 use arrow_array::{Array, ArrayRef};
 use bytes::Bytes;
 
-use super::rows::{InFlight, Offered};
+use super::digest_columns::DigestColumn;
+use super::rows::{Claimed, InFlight, Offered};
 use super::webdataset::{self, Samples};
 use crate::digest::{Algorithm, Completed, DigestSet, Digests, Hasher, MsgId, Offer};
 use crate::error::Result;
@@ -66,6 +67,19 @@ pub trait Observer {
     /// # Errors
     /// Where it could not be kept.
     fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()>;
+
+    /// Columns that claim digests of what else is in their row.
+    fn digest_columns(&self) -> Arc<[DigestColumn]> {
+        Arc::new([])
+    }
+
+    /// Such a digest was held against its row.
+    ///
+    /// # Errors
+    /// Where what became of it could not be kept.
+    fn claimed(&mut self, _claimed: Claimed) -> Result<()> {
+        Ok(())
+    }
 
     /// So many rows of tables are being read: each is a sample, whatever is measured of it.
     fn rows(&mut self, rows: u64);
@@ -318,7 +332,9 @@ impl Worker<'_> {
         }
         self.observer.rows(batch.rows as u64);
         file.next_row = file.next_row.max(batch.number);
-        let batch = InFlight::new(file.serial, locator, file.exempt, file.next_row, file.plan.samples, batch);
+        let (serial, exempt, wanted) = (file.serial, file.exempt, file.plan.samples);
+        let watched = self.observer.digest_columns();
+        let batch = InFlight::new(serial, locator, exempt, file.next_row, wanted, watched, batch);
         file.next_row += batch.items();
         file.batches_out += 1;
         let first = MsgId(self.next_message);
@@ -362,7 +378,9 @@ impl Worker<'_> {
                 }
                 Waiting::Nothing(batch) => {
                     let serial = batch.serial;
-                    batch.told().into_iter().try_for_each(|seen| self.observer.observation(seen))?;
+                    let (told, claimed) = batch.told();
+                    told.into_iter().try_for_each(|seen| self.observer.observation(seen))?;
+                    claimed.into_iter().try_for_each(|claimed| self.observer.claimed(claimed))?;
                     return Ok(Some(serial));
                 }
             }

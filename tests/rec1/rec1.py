@@ -134,6 +134,13 @@ def digest(make, raw=None):
         return hashlib.sha256(RAW_DOMAIN + raw).hexdigest()
 
 
+def parquet_table(path):
+    """A Parquet file by the types of its own schema, without the Arrow schema that pyarrow keeps beside it."""
+    plain = pa.BufferOutputStream()
+    pa.parquet.write_table(pa.parquet.read_table(path), plain, store_schema=False)
+    return pa.parquet.read_table(pa.BufferReader(plain.getvalue()))
+
+
 def digests(path):
     """The digest of each row, in their order."""
     if path.endswith(".jsonl"):
@@ -141,7 +148,7 @@ def digests(path):
     if path.endswith(".csv"):
         names, *rows = csv_rows(open(path, encoding="utf-8", newline="").read())
         return [rec1(dict(zip(names, row))) for row in rows]
-    table = pa.parquet.read_table(path) if path.endswith(".parquet") else pa.ipc.open_file(path).read_all()
+    table = parquet_table(path) if path.endswith(".parquet") else pa.ipc.open_file(path).read_all()
     names = table.column_names
     return [digest(lambda: unique(zip(names, map(of_arrow, row)))) for row in zip(*table.columns)]
 

@@ -13,6 +13,7 @@ mod rows;
 mod store;
 mod sum;
 
+pub use columns::DIGESTS;
 pub use findings::{FindingsWriter, read_findings};
 pub use marker::{FORMAT, IndexDir, MARKER, PartEntry, is_index};
 pub use part::{PartReader, PartWriter};

@@ -2,11 +2,15 @@
 
 use super::super::RenderError;
 use super::Page;
+use super::wording::Purpose;
 use crate::audit::Report;
-use crate::finding::Code;
+use crate::finding::{Class, Code};
 
 pub(super) fn write(report: &Report, page: &mut Page<'_>) -> Result<(), RenderError> {
-    let found = report.counts.iter().filter(|(_, n)| **n > 0);
+    // Copies may differ: only what could not be read asks for something.
+    let compared = Purpose::of(report) == Purpose::Compare;
+    let found =
+        report.counts.iter().filter(|(code, n)| **n > 0 && !(compared && code.class() == Class::Wrong));
     let hub = report.sources.iter().any(|source| source.format.starts_with("hf-"));
     let mut sentences: Vec<&str> = Vec::new();
     for sentence in found.filter_map(|(&code, _)| next(code, hub)) {

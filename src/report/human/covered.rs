@@ -68,14 +68,22 @@ pub(super) fn write_read(report: &Report, page: &mut Page<'_>) -> Result<(), Ren
         0 => String::new(),
         n => format!(" and {} in them", many(n, "sample", "samples")),
     };
+    // Directories of some formats lie at their end: such files are read in part twice.
+    let bytes = match coverage.bytes_read {
+        read if read > report.bytes => {
+            format!("{} ({} with what was read twice)", Bytes(report.bytes), Bytes(read))
+        }
+        read => format!("{} of {}", Bytes(read), Bytes(report.bytes)),
+    };
     page.line(&format!(
-        "{}: {} of {}{samples}, {} of {}",
+        "{}: {} of {}{samples}, {bytes}",
         roots.join(", "),
         Count(coverage.shards_read),
         many(report.shards, "file", "files"),
-        Bytes(coverage.bytes_read),
-        Bytes(report.bytes),
     ))?;
+    if coverage.shards_reused > 0 {
+        page.line(&format!("{} as an index tells of them", many(coverage.shards_reused, "file", "files")))?;
+    }
     for source in report.sources.iter().filter(|source| source.unusable.is_none()) {
         page.line(&of_source(source))?;
     }

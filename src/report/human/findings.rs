@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::super::RenderError;
 use super::super::amounts::Count;
 use super::ink::Style;
+use super::wording::Purpose;
 use super::{Page, tame};
 use crate::audit::Report;
 use crate::finding::{Code, Finding};
@@ -18,18 +19,19 @@ pub(super) fn write_counts(report: &Report, page: &mut Page<'_>) -> Result<(), R
     if report.counts.values().all(|&n| n == 0) {
         return Ok(());
     }
+    let purpose = Purpose::of(report);
     page.heading("Found")?;
     for (&code, &n) in report.counts.iter().filter(|(_, n)| **n > 0) {
         let count = page.ink.paint(Style::of(code.class()), &format!("{:>11}", Count(n)));
         let class = format!("({})", code.class().name());
-        page.line(&format!("{count}  {:<21}  {:<7}  {}", code.name(), class, code.meaning()))?;
+        page.line(&format!("{count}  {:<21}  {:<7}  {}", purpose.name(code), class, purpose.meaning(code)))?;
     }
     Ok(())
 }
 
 pub(super) fn write_worst(report: &Report, page: &mut Page<'_>) -> Result<(), RenderError> {
     for (code, worst) in worst(report)? {
-        page.heading(code.name())?;
+        page.heading(Purpose::of(report).name(code))?;
         for finding in &worst {
             write_one(finding, report, page)?;
         }

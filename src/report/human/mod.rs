@@ -5,6 +5,7 @@ mod covered;
 mod findings;
 mod ink;
 mod verdict;
+mod wording;
 
 use std::io::Write;
 

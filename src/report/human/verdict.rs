@@ -4,18 +4,67 @@ use super::super::RenderError;
 use super::super::amounts::{Count, many};
 use super::Page;
 use super::ink::Style;
+use super::wording::Purpose;
 use crate::audit::{Report, Verdict};
 use crate::check::balance::ClaimClass;
 use crate::finding::{Class, Code};
 
 pub(super) fn write(report: &Report, page: &mut Page<'_>) -> Result<(), RenderError> {
-    let (word, style) = match report.verdict {
+    let (word, style) = match (report.verdict, Purpose::of(report)) {
+        (Verdict::Valid, Purpose::Compare) => ("SAME", Style::Good),
+        (Verdict::Invalid, Purpose::Compare) => ("DIFFERENT", Style::Bad),
+        (Verdict::Valid, Purpose::Measure) => ("INDEXED", Style::Good),
+        (verdict, _) => of_verdict(verdict),
+    };
+    let sentence = match Purpose::of(report) {
+        Purpose::Judge => sentence(report),
+        Purpose::Compare => difference(report),
+        Purpose::Measure => measured(report),
+    };
+    writeln!(page.out, "{}: {sentence}", page.ink.paint(style, word))?;
+    Ok(())
+}
+
+fn of_verdict(verdict: Verdict) -> (&'static str, Style) {
+    match verdict {
         Verdict::Valid => ("VALID", Style::Good),
         Verdict::Invalid => ("INVALID", Style::Bad),
         Verdict::Incomplete => ("INCOMPLETE", Style::Unsure),
+    }
+}
+
+/// How two copies differ.
+fn difference(report: &Report) -> String {
+    let balance = &report.coverage.balance;
+    let ok = balance.claims_of(ClaimClass::Ok);
+    let same = match balance.claims_in {
+        n if n == ok => format!("all {} entries of the first are in the second", Count(n)),
+        n => format!("{} of {} entries of the first are in the second as they were", Count(ok), Count(n)),
     };
-    writeln!(page.out, "{}: {}", page.ink.paint(style, word), sentence(report))?;
-    Ok(())
+    let mut parts = counted(report, Class::Wrong);
+    let gaps = counted(report, Class::Gap);
+    if !gaps.is_empty() {
+        parts.push(format!("not all could be compared: {}", gaps.join(", ")));
+    }
+    parts.push(same);
+    parts.join("; ")
+}
+
+/// What an index holds.
+fn measured(report: &Report) -> String {
+    let mut parts = vec![format!(
+        "{} and {} in them were measured and kept",
+        many(report.shards, "file", "files"),
+        many(report.samples, "sample", "samples")
+    )];
+    let gaps = counted(report, Class::Gap);
+    if !gaps.is_empty() {
+        parts.push(format!("not all of it could be read: {}", gaps.join(", ")));
+    }
+    if report.shards == 0 {
+        parts.push("the dataset is empty".to_string());
+    }
+    parts.join("; ")
 }
 
 fn sentence(report: &Report) -> String {
@@ -120,7 +169,7 @@ fn algorithms(report: &Report) -> String {
 fn counted(report: &Report, class: Class) -> Vec<String> {
     let of_class = |code: &Code| code.class() == class;
     let some = report.counts.iter().filter(|(code, n)| of_class(code) && **n > 0);
-    some.map(|(code, &n)| format!("{} {code}", Count(n))).collect()
+    some.map(|(&code, &n)| format!("{} {}", Count(n), Purpose::of(report).name(code))).collect()
 }
 
 /// Why a run in which nothing wrong was seen is not complete.

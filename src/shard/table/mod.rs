@@ -31,6 +31,8 @@ pub struct Batch {
     /// The least number of its rows and cells among the items of the file: rows get the same numbers whoever read
     /// those before them.
     pub number: u64,
+    /// The table says that its content was made of other files: images that were resized or encoded anew.
+    pub made_anew: bool,
 }
 
 /// Values of one column: cells.

@@ -27,11 +27,16 @@ use crate::finding::Code;
 use crate::locator::Escaped;
 use crate::shard::{ItemId, Steps};
 
+/// Fields that tell of images that were resized or encoded anew after their download.
+const MADE_ANEW: [&str; 2] = ["original_width", "original_height"];
+
 /// What is done with each batch of one table.
 #[derive(Debug)]
 pub struct ArrowRows {
     table: Arc<Table>,
     records: bool,
+    /// The table says that its content was made of other files, as img2dataset's tables do.
+    made_anew: bool,
     sums: Sums,
 }
 
@@ -68,21 +73,16 @@ impl ArrowRows {
             out.fault(Code::Unverifiable, item, None, format!("its rows have no identity: {why}"));
             records = false;
         }
-        ArrowRows { table, records, sums: Sums::default() }
+        let made_anew = schema.fields().iter().any(|field| MADE_ANEW.contains(&field.name().as_str()));
+        ArrowRows { table, records, made_anew, sums: Sums::default() }
     }
 
     /// The cells and records of a batch whose first row is this one of the table.
     pub fn batch(&mut self, item: ItemId, first_row: u64, rows: &RecordBatch) -> Batch {
         let count = rows.num_rows();
-        let mut batch = Batch {
-            item,
-            first_row,
-            rows: count,
-            lines: None,
-            columns: Vec::new(),
-            records: None,
-            number: 0,
-        };
+        let (columns, made_anew, number) = (Vec::new(), self.made_anew, 0);
+        let mut batch =
+            Batch { item, first_row, rows: count, lines: None, columns, records: None, made_anew, number };
         let table = Arc::clone(&self.table);
         let Some(reader) = Reader::of_rows(&table.root, rows, self.records) else {
             self.lose(
