@@ -142,7 +142,7 @@ fn index_of_manifest(
     }
     let sizeless = said.sizeless;
     let roots = Arc::new(Vec::new());
-    let mut part = PartWriter::create(folder, 0, Arc::clone(&roots))?;
+    let mut part = PartWriter::create(folder, 0, None, Arc::clone(&roots))?;
     let (mut files, mut bytes, mut digests) = (0, 0u64, DigestSet::EMPTY);
     for record in said.claims.sorted()?.iter() {
         let (_, seen) = record?;

@@ -38,7 +38,7 @@ pub fn algorithms(columns: &[DigestColumn]) -> DigestSet {
 }
 
 /// Place, column, code and reason; how often, and the first row.
-type Gaps = BTreeMap<(Locator, usize, Code, &'static str), (u64, u64)>;
+pub type Gaps = BTreeMap<(Locator, usize, Code, &'static str), (u64, u64)>;
 
 /// How one worker's rows fared.
 #[derive(Default)]
@@ -101,6 +101,21 @@ impl InRows {
         Ok(())
     }
 
+    /// Tells what could not be compared in the files before.
+    pub fn flush(&mut self, findings: &mut dyn FindingSink) -> Result<()> {
+        tell_gaps(std::mem::take(&mut self.gaps), &self.columns, findings)
+    }
+
+    /// Takes what could not be compared in the present file, of which other workers read other rows.
+    pub fn take_gaps(&mut self) -> Gaps {
+        std::mem::take(&mut self.gaps)
+    }
+
+    /// Takes what could not be compared in a file that was read by several workers.
+    pub fn add_gaps(&mut self, gaps: Gaps) {
+        merge(&mut self.gaps, gaps);
+    }
+
     fn gap(&mut self, locator: Locator, column: usize, code: Code, why: &'static str) {
         *self.tally.not_checked.entry(code.name()).or_default() += 1;
         let row = locator.row.unwrap_or(0);
@@ -128,11 +143,16 @@ impl InRows {
     }
 }
 
-fn tell_gaps(
-    gaps: Gaps,
-    columns: &[DigestColumn],
-    findings: &mut dyn FindingSink,
-) -> Result<()> {
+/// Adds up what could not be compared.
+pub fn merge(all: &mut Gaps, gaps: Gaps) {
+    for (gap, (count, first)) in gaps {
+        let known = all.entry(gap).or_insert((0, first));
+        known.0 += count;
+        known.1 = known.1.min(first);
+    }
+}
+
+fn tell_gaps(gaps: Gaps, columns: &[DigestColumn], findings: &mut dyn FindingSink) -> Result<()> {
     for ((locator, column, code, why), (count, first)) in gaps {
         let rows = if count == 1 { "1 row".to_string() } else { format!("{count} rows") };
         let detail = format!("{rows}, the first is {first}: {why}");

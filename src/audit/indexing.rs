@@ -86,7 +86,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     // What was settled without reading, links and devices, is a part of its own.
     let mut balance = Balance::default();
     balance.items_in = read.tally.items + plan.unread.len();
-    let mut last = parts.begin(plan.splits)?;
+    let mut last = parts.begin(plan.splits, None)?;
     for record in plan.unread.sorted()?.iter() {
         let (_, seen) = record?;
         if let State::Unread(why) = seen.state {

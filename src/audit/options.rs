@@ -9,6 +9,9 @@ use globset::GlobSet;
 use crate::digest::{Algorithm, DigestSet};
 use crate::hashlist::Columns;
 
+/// Below this a file is read by one worker: to open it several times costs more than it gains.
+const DIVIDE: u64 = 32 << 20;
+
 /// Everything that decides what a run does.
 #[derive(Clone, Debug)]
 pub struct AuditOptions {
@@ -58,6 +61,8 @@ pub struct AuditOptions {
     pub output: Option<PathBuf>,
     /// Where records go that do not fit the memory; `None`: the system's folder for temporary files.
     pub scratch: Option<PathBuf>,
+    /// Bytes from which on several workers share in a file whose format allows it, each with half as many at least.
+    pub divide: u64,
     /// List folders in a pseudo-random order: for tests that prove it does not matter.
     pub shuffle: Option<u64>,
     /// `--include`, `--exclude` and `--scope` as typed, by name, for the report.
@@ -93,6 +98,7 @@ impl AuditOptions {
             memory: 256 << 20,
             output: None,
             scratch: None,
+            divide: DIVIDE,
             shuffle: None,
             patterns: Vec::new(),
             arguments: Vec::new(),

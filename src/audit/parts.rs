@@ -23,13 +23,14 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Begins the part of a split.
+    /// Begins the part of a split, or a piece of it: what one of several workers saw that share in its file.
     ///
     /// # Errors
     /// Where nothing can be written.
-    pub fn begin(&self, split: u64) -> Result<PartKeeper> {
-        let writer = PartWriter::create(&self.folder, split, Arc::clone(&self.roots))?;
-        Ok(PartKeeper { writer, unnamed_only: self.unnamed_only, last: None })
+    pub fn begin(&self, split: u64, piece: Option<usize>) -> Result<PartKeeper> {
+        let writer = PartWriter::create(&self.folder, split, piece, Arc::clone(&self.roots))?;
+        let is_piece = piece.is_some();
+        Ok(PartKeeper { writer, unnamed_only: self.unnamed_only, is_piece, last: None })
     }
 }
 
@@ -37,6 +38,7 @@ impl Parts {
 pub struct PartKeeper {
     writer: PartWriter,
     unnamed_only: bool,
+    is_piece: bool,
     /// The sample that the last file belongs to: its root, its key, and what is known of it.
     last: Option<(u16, Vec<u8>, Sample)>,
 }
@@ -89,6 +91,10 @@ impl PartKeeper {
     /// Where the disk is full.
     pub fn finish(mut self) -> Result<Option<PartEntry>> {
         self.end_sample()?;
+        if self.is_piece && self.writer.is_empty() {
+            self.writer.discard()?;
+            return Ok(None);
+        }
         Ok(Some(self.writer.finish()?.0))
     }
 }

@@ -115,11 +115,20 @@ pub struct Common {
     indexed: ShardPlan,
     /// Rows are sought by their records.
     records: bool,
+    /// Bytes from which on files are divided.
+    divide: u64,
     /// Digests that columns of digests need of what is beside them.
     columns: DigestSet,
 }
 
 impl Common {
+    /// Bytes that each part of a file is to have, if several workers may share in it.
+    pub fn share(&self, work: &Work) -> Option<u64> {
+        let plan = work.plan(self).filter(|plan| plan.inside == Inside::Open);
+        let may = plan.is_some() && work.expected(self).is_none() && work.stamp.size >= self.divide;
+        may.then_some((self.divide / 2).max(1))
+    }
+
     /// Whether rows are sought by their records.
     pub fn records(&self) -> bool {
         self.records
@@ -311,6 +320,7 @@ pub fn plan(
         told,
         indexed,
         records,
+        divide: options.divide,
         columns,
     };
     let mut to_read = 0;
@@ -460,7 +470,12 @@ impl Planning<'_> {
     /// Adds a file to the present split, or begins the next one with it.
     fn add(&mut self, work: Work) -> Result<()> {
         let size = if self.options.mode == Mode::Index { PART } else { SMALL };
-        let is_full = self.split_bytes + work.stamp.size > size.bytes || self.split.len() >= size.files;
+        // What several workers may share in is a split by itself.
+        let is_large = |work: &Work| work.stamp.size >= self.options.divide;
+        let is_full = self.split_bytes + work.stamp.size > size.bytes
+            || self.split.len() >= size.files
+            || is_large(&work)
+            || self.split.last().is_some_and(is_large);
         let goes_on =
             self.split.last().is_some_and(|last| last.root == work.root && share_a_key(last, &work));
         if is_full && (!goes_on || self.split.len() >= MOST_FIELDS) {

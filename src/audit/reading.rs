@@ -4,10 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
+use super::division::{Share, Whole};
 use super::findings::Findings;
 use super::in_rows::{ColumnTally, InRows};
 use super::lists::{Lists, Seen};
@@ -24,6 +26,7 @@ use crate::locator::{ItemPath, Locator, place_key};
 use crate::observation::{Kind, Observation, State};
 use crate::observe::digest_columns::DigestColumn;
 use crate::observe::{Claimed, Job, Jobs, Observer, work};
+use crate::shard::{self, Part};
 use crate::source::Source;
 use crate::source::file::FileSource;
 
@@ -82,7 +85,12 @@ pub fn read(
 ) -> Result<Reading> {
     let queue = Queue {
         roots: roots.iter().map(|root| (root.clone(), root.is_dir())).collect(),
-        work: Mutex::new(work_list.iter().peekable()),
+        pending: Mutex::new(Pending {
+            work: work_list.iter().peekable(),
+            shares: VecDeque::new(),
+            dividing: 0,
+        }),
+        more: Condvar::new(),
         common: *common,
         skipped: Mutex::new(Spool::new(scratch)),
         skipped_items: AtomicU64::new(0),
@@ -99,16 +107,29 @@ pub fn read(
         let mut hasher = LoopHasher::new();
         let mut read = || -> Result<()> {
             while let Some(split) = queue.next_split()? {
-                keeper.part = parts.map(|parts| parts.begin(split.number)).transpose()?;
+                let number = split.number;
+                let piece = split.share.as_ref().map(|share| share.number);
+                keeper.part = parts.map(|parts| parts.begin(number, piece)).transpose()?;
                 keeper.holds_back = common.records();
+                keeper.share = split.share.clone();
+                if keeper.share.is_some() {
+                    keeper.in_rows.flush(&mut keeper.findings)?;
+                }
                 work(&split, &mut hasher, &mut keeper)?;
-                if let Some(split) = keeper.judge_trial(split) {
-                    work(&split, &mut hasher, &mut keeper)?;
+                if let Some(share) = keeper.share.take() {
+                    let whole = keeper.end_share(&share);
+                    keeper.end_part()?;
+                    if let Some(whole) = whole {
+                        keeper.part = parts.map(|parts| parts.begin(number, None)).transpose()?;
+                        keeper.keep_whole(whole)?;
+                    }
+                } else {
+                    if let Some(split) = keeper.judge_trial(split) {
+                        work(&split, &mut hasher, &mut keeper)?;
+                    }
+                    keeper.keep_held_back()?;
                 }
-                keeper.keep_held_back()?;
-                if let Some(part) = keeper.part.take() {
-                    keeper.parts.extend(part.finish()?);
-                }
+                keeper.end_part()?;
             }
             Ok(())
         };
@@ -177,13 +198,24 @@ impl Tally {
 /// The files still to be read.
 struct Queue<'a> {
     roots: Vec<(PathBuf, bool)>,
-    work: Mutex<Peekable<Iter<'a, Work>>>,
+    pending: Mutex<Pending<'a>>,
+    /// A file was divided, or turned out not to be.
+    more: Condvar,
     common: Common,
     /// Files of which nothing is asked.
     skipped: Mutex<Spool<Observation>>,
     skipped_items: AtomicU64,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
+}
+
+/// What nobody has taken yet.
+struct Pending<'a> {
+    work: Peekable<Iter<'a, Work>>,
+    /// Shares in files that are read already.
+    shares: VecDeque<(u64, Work, Share)>,
+    /// Files that are being divided: there may be more shares soon.
+    dividing: usize,
 }
 
 /// A file that is opened only if it has not this SHA-256.
@@ -194,6 +226,8 @@ struct Split<'q, 'a> {
     queue: &'q Queue<'a>,
     number: u64,
     files: Mutex<VecDeque<Work>>,
+    /// It is a share in its one file.
+    share: Option<Share>,
     /// Files that are read once more, and opened, unless they have this SHA-256.
     on_trial: Mutex<HashMap<(u16, Vec<u8>), Trial>>,
     /// Files that are opened in any case: together with those that fail the trial, so that all that are opened are so
@@ -226,9 +260,8 @@ impl Jobs for Split<'_, '_> {
                 on_trial.insert((file.root, file.path.clone()), (expected, file.clone()));
             }
             queue.progress.begin(&file.path);
-            let (root, is_folder) = &queue.roots[usize::from(file.root)];
-            let path = if *is_folder { root.join(OsStr::from_bytes(&file.path)) } else { root.clone() };
-            let source = FileSource::open(&path, file.through_link).map(|s| Arc::new(s) as Arc<dyn Source>);
+            let source = queue.open(&file);
+            let part = self.share.as_ref().map_or(Part::Whole, |share| share.part.clone());
             let exempt = file.is_exempt();
             return Ok(Some(Job {
                 root: file.root,
@@ -236,6 +269,7 @@ impl Jobs for Split<'_, '_> {
                 plan,
                 exempt,
                 stamp: file.stamp,
+                part,
                 source,
             }));
         }
@@ -245,28 +279,76 @@ impl Jobs for Split<'_, '_> {
 impl<'a> Queue<'a> {
     /// The next split; `None` when there is no more, or the run was stopped.
     fn next_split(&self) -> Result<Option<Split<'_, 'a>>> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        let mut work = self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(first) = work.next().transpose()? else { return Ok(None) };
-        let number = first.1.split;
-        let mut files = VecDeque::from([first.1]);
-        while let Some(next) = work.next_if(|r| r.as_ref().map_or(true, |(_, work)| work.split == number)) {
-            files.push_back(next?.1);
-        }
-        Ok(Some(Split {
+        let lock = || self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut pending = lock();
+        let (number, files) = loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            if let Some((number, work, share)) = pending.shares.pop_front() {
+                return Ok(Some(self.split(number, VecDeque::from([work]), Some(share))));
+            }
+            if let Some(first) = pending.work.next().transpose()? {
+                let number = first.1.split;
+                let mut files = VecDeque::from([first.1]);
+                let same = |r: &Result<(Vec<u8>, Work)>| r.as_ref().map_or(true, |(_, w)| w.split == number);
+                while let Some(next) = pending.work.next_if(same) {
+                    files.push_back(next?.1);
+                }
+                break (number, files);
+            }
+            if pending.dividing == 0 {
+                return Ok(None);
+            }
+            pending = self.more.wait(pending).unwrap_or_else(std::sync::PoisonError::into_inner);
+        };
+        let least = if files.len() == 1 { self.common.share(&files[0]) } else { None };
+        let Some(least) = least else { return Ok(Some(self.split(number, files, None))) };
+        pending.dividing += 1;
+        drop(pending);
+        let rows = self.divide(&files[0], least);
+        let mut shares = if rows.is_empty() { Vec::new() } else { Share::of(rows) }.into_iter();
+        let own = shares.next();
+        let mut pending = lock();
+        pending.dividing -= 1;
+        pending.shares.extend(shares.map(|share| (number, files[0].clone(), share)));
+        drop(pending);
+        self.more.notify_all();
+        Ok(Some(self.split(number, files, own)))
+    }
+
+    fn split(&self, number: u64, files: VecDeque<Work>, share: Option<Share>) -> Split<'_, 'a> {
+        let files = Mutex::new(files);
+        Split {
             queue: self,
             number,
-            files: Mutex::new(files),
+            files,
+            share,
             on_trial: Mutex::default(),
             later: Mutex::default(),
             again: false,
-        }))
+        }
     }
 }
 
 impl Queue<'_> {
+    fn open(&self, file: &Work) -> std::io::Result<Arc<dyn Source>> {
+        let (root, is_folder) = &self.roots[usize::from(file.root)];
+        let path = if *is_folder { root.join(OsStr::from_bytes(&file.path)) } else { root.clone() };
+        Ok(Arc::new(FileSource::open(&path, file.through_link)?))
+    }
+
+    /// How the rows of a file are shared, with so many bytes for each at least; none where one worker reads it.
+    fn divide(&self, file: &Work, least: u64) -> Vec<Part> {
+        let divided = || {
+            let source = self.open(file).ok()?;
+            // Of a file that has changed, less is to be trusted than that it can be divided.
+            let is_same = source.stamp().is_ok_and(|stamp| stamp == file.stamp);
+            is_same.then(|| shard::divide(&source, &file.path, least))
+        };
+        catch_unwind(AssertUnwindSafe(divided)).ok().flatten().unwrap_or_default()
+    }
+
     fn skip(&self, file: &Work) -> Result<()> {
         let mut seen = Observation::new(Locator::file(Some(file.root), file.path.clone()), 0, Kind::File);
         seen.length = file.stamp.size;
@@ -284,6 +366,9 @@ pub struct Keeper<'a> {
     observations: Spool<Observation>,
     findings: Findings,
     lists: &'a Lists,
+    /// The file that it has a share in at present, and how that changed meanwhile.
+    share: Option<Share>,
+    changed: Option<String>,
     /// The part of an index that is being written.
     part: Option<PartKeeper>,
     parts: Vec<PartEntry>,
@@ -310,7 +395,7 @@ pub struct Keeper<'a> {
 
 impl Observer for Keeper<'_> {
     fn observation(&mut self, seen: Observation) -> Result<()> {
-        if self.holds_back && seen.kind == Kind::File {
+        if (self.holds_back || self.share.is_some()) && seen.kind == Kind::File {
             self.held_back.push(seen);
             return Ok(());
         }
@@ -318,6 +403,15 @@ impl Observer for Keeper<'_> {
     }
 
     fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()> {
+        if let Some(share) = &self.share {
+            if code == Code::ChangedWhileReading {
+                self.changed = Some(detail);
+                return Ok(());
+            }
+            if !share.is_new(&locator, code, &detail) {
+                return Ok(());
+            }
+        }
         self.findings.finding(Finding::of_place(code, locator, detail))
     }
 
@@ -356,6 +450,8 @@ impl<'a> Keeper<'a> {
             observations: Spool::new(scratch),
             findings,
             lists,
+            share: None,
+            changed: None,
             part: None,
             parts: Vec::new(),
             spools: true,
@@ -401,7 +497,8 @@ impl Keeper<'_> {
         } else if seen.state == State::Read && !lacking.is_empty() && seen.kind != Kind::Row {
             let lacking: Vec<_> = lacking.iter().map(|a| a.name()).collect();
             let detail = format!("a hash list needs its {}, which cannot be measured", lacking.join(" and "));
-            self.fault(seen.locator.clone(), Code::Unverifiable, detail)?;
+            let finding = Finding::of_place(Code::Unverifiable, seen.locator.clone(), detail);
+            self.findings.finding(finding)?;
         }
         if seen.derived {
             return Ok(());
@@ -415,7 +512,7 @@ impl Keeper<'_> {
             return Ok(());
         }
         if seen.kind == Kind::File {
-            seen.unnamed = self.rows_in(&seen);
+            seen.unnamed += self.rows_in(&seen);
         }
         match seen.kind {
             // What an archive decompresses to is a layer, not an item: its members are.
@@ -456,6 +553,32 @@ impl Keeper<'_> {
         let is_its = self.rows_of.as_ref().is_some_and(|(root, path, _)| *root == key.0 && *path == key.1);
         let last = if is_its { self.rows_of.take().map_or(0, |(_, _, rows)| rows) } else { 0 };
         before + last
+    }
+
+    /// Ends a share in a file; gives the file if nobody has a share in it any more. After a run that was stopped nothing
+    /// may have been seen of it.
+    fn end_share(&mut self, share: &Share) -> Option<Whole> {
+        self.holds_back = false;
+        let changed = self.changed.take();
+        let seen = self.held_back.pop()?;
+        let rows = self.rows_in(&seen);
+        share.end(seen, rows, changed, self.in_rows.take_gaps())
+    }
+
+    /// Keeps a file that several workers have read.
+    fn keep_whole(&mut self, Whole { seen, changed, gaps }: Whole) -> Result<()> {
+        self.in_rows.add_gaps(gaps);
+        self.in_rows.flush(&mut self.findings)?;
+        if let Some(how) = changed {
+            self.fault(seen.locator.clone(), Code::ChangedWhileReading, how)?;
+        }
+        self.keep(seen)
+    }
+
+    fn end_part(&mut self) -> Result<()> {
+        let ended = self.part.take().map(PartKeeper::finish).transpose()?;
+        self.parts.extend(ended.flatten());
+        Ok(())
     }
 
     /// Tells the files of a split that are as expected from those that have to be opened, and gives the latter.

@@ -99,19 +99,23 @@ impl Reused<'_> {
         let root = roots.first().copied().unwrap_or(0);
         let names = Arc::new(marker.roots.clone());
         let next = AtomicUsize::new(0);
+        let splits = marker.splits();
         let lacking = self.lists.algorithms().minus(marker.algorithms());
         let failed: Mutex<Option<Error>> = Mutex::new(None);
         let work = || {
             let mut keeper = Keeper::new(new_findings(), self.lists, self.scratch, progress, stop);
             keeper.lacks = lacking;
             let mut run = || -> Result<()> {
-                while let Some(entry) = marker.parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if stop.load(Ordering::Relaxed) {
-                        break;
+                while let Some(split) = splits.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // Rows are counted up to their file, by one keeper.
+                    for entry in *split {
+                        if stop.load(Ordering::Relaxed) {
+                            return Ok(());
+                        }
+                        progress.begin(entry.name.as_bytes());
+                        let part = PartReader::open(folder, entry, Arc::clone(&names))?;
+                        self.part(part, root, marker, &mut keeper)?;
                     }
-                    progress.begin(entry.name.as_bytes());
-                    let part = PartReader::open(folder, entry, Arc::clone(&names))?;
-                    self.part(part, root, marker, &mut keeper)?;
                 }
                 Ok(())
             };
@@ -121,7 +125,7 @@ impl Reused<'_> {
             }
             keeper
         };
-        let threads = self.options.threads.max(1).min(marker.parts.len().max(1));
+        let threads = self.options.threads.max(1).min(splits.len().max(1));
         let keepers: Vec<Keeper<'_>> = std::thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
             let own = work();

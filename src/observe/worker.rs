@@ -21,7 +21,7 @@ use crate::locator::{ItemPath, Locator, is_format_control};
 use crate::manifest::lfs_pointer;
 use crate::observation::{End, Kind, Observation, PointerSeen, RegionClass, State, Unread};
 use crate::plan::{Inside, ShardPlan};
-use crate::shard::{self, Batch, Cursor, Fault, ItemId, Step};
+use crate::shard::{self, Batch, Cursor, Fault, ItemId, Part, Step};
 use crate::source::{Pool, Source, Stamp};
 
 /// The number of the first derived row of a file: after all items that are there.
@@ -39,6 +39,8 @@ pub struct Job {
     pub exempt: bool,
     /// Its state when it was listed.
     pub stamp: Stamp,
+    /// What of it is to be read.
+    pub part: Part,
     /// Where its bytes come from; what the system said where it could not be opened.
     pub source: std::io::Result<Arc<dyn Source>>,
 }
@@ -222,12 +224,13 @@ struct Item {
 
 impl Worker<'_> {
     fn admit(&mut self, job: Job) -> Result<Option<Active>> {
-        let Job { root, path, plan, exempt, stamp, source } = job;
+        let Job { root, path, plan, exempt, stamp, part, source } = job;
+        let plan = part.plan(plan);
         let serial = self.next_message;
         self.next_message += 1;
         match source {
             Ok(source) => {
-                let cursor = shard::open(Arc::clone(&source), &path, &plan);
+                let cursor = shard::open_part(Arc::clone(&source), &path, &plan, part);
                 let items = BTreeMap::new();
                 Ok(Some(Active {
                     serial,
@@ -328,6 +331,7 @@ impl Worker<'_> {
             locator.member.clone_from(&holder.observation.locator.member);
         }
         self.observer.rows(batch.rows as u64);
+        file.next_row = file.next_row.max(batch.number);
         let (serial, exempt, wanted) = (file.serial, file.exempt, file.plan.samples);
         let watched = self.observer.digest_columns();
         let batch = InFlight::new(serial, locator, exempt, file.next_row, wanted, watched, batch);

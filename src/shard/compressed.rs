@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::formats::Layer;
 use super::ledger::Ledger;
 use super::steps::{Opening, share};
-use super::{End, Format, ItemId, Kind, Place, Reader, Steps};
+use super::{End, Format, ItemId, Kind, Part, Place, Reader, Steps};
 use crate::finding::Code;
 use crate::source::bzip2::{self, Bzip2};
 use crate::source::decoder::{Damage, Decoder, Turn};
@@ -81,7 +81,7 @@ impl Format for Codec {
     fn reader(&self, place: &Place, out: &mut Steps) -> Option<Box<dyn Reader>> {
         // What a stream holds may be a tar, but no further stream.
         let name = self.stream_name(&place.name).unwrap_or_else(|| place.name.clone());
-        let place = Place { name, source: None, ..*place };
+        let place = Place { name, source: None, part: Part::Whole, ..*place };
         (place.depth == 0)
             .then(|| Box::new(Compressed::new((self.decoder)(), &place, out)) as Box<dyn Reader>)
     }
@@ -123,6 +123,7 @@ impl Compressed {
                 name: place.name.clone(),
                 depth: place.depth + 1,
                 source: None,
+                part: Part::Whole,
             }),
             end: End::Complete,
             lost: false,

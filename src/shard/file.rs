@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::formats::Layer;
 use super::steps::{Opening, share};
-use super::{Cursor, End, ItemId, Kind, Need, Place, Reader, Step, Steps};
+use super::{Cursor, End, ItemId, Kind, Need, Part, Place, Reader, Step, Steps};
 use crate::finding::Code;
 use crate::plan::{Inside, ShardPlan};
 use crate::source::{Block, Got, PIECE, Pool, Source, SourceError, Stamp};
@@ -37,7 +37,8 @@ enum Stage {
 
 impl FileCursor {
     /// A cursor over the file of this name; the name decides only where the content leaves open what it is.
-    pub fn new(source: Arc<dyn Source>, name: &[u8], plan: &ShardPlan) -> Self {
+    pub fn new(source: Arc<dyn Source>, name: &[u8], plan: &ShardPlan, part: Part) -> Self {
+        let plan = &part.plan(*plan);
         let source = Arc::new(Counted { source, read: AtomicU64::new(0) });
         let layer = match plan.inside {
             Inside::Open => Layer::new(Place {
@@ -45,6 +46,7 @@ impl FileCursor {
                 name: name.to_vec(),
                 depth: 0,
                 source: Some(Arc::clone(&source) as Arc<dyn Source>),
+                part,
             }),
             Inside::Closed | Inside::Refused => Layer::plain(ItemId::FILE),
         };

@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::parquet::Parquet;
 use super::tar::{CalledTar, Tar};
 use super::text::{Text, Wide};
-use super::{End, Format, HEAD, ItemId, Need, Place, Reader, RegionClass, Steps};
+use super::{End, Format, HEAD, ItemId, Need, Part, Place, Reader, RegionClass, Steps};
 use crate::finding::Code;
 use crate::source::Pool;
 
@@ -136,7 +136,7 @@ impl Layer {
 
     /// A layer that is not looked into.
     pub fn plain(layer: ItemId) -> Self {
-        let place = Place { layer, name: Vec::new(), depth: 0, source: None };
+        let place = Place { layer, name: Vec::new(), depth: 0, source: None, part: Part::Whole };
         Layer { place, state: State::Read(Box::new(Plain(Ledger::new(layer)))) }
     }
 
@@ -150,7 +150,12 @@ impl Layer {
         for piece in &pieces {
             head.extend_from_slice(&piece[..piece.len().min(HEAD - head.len())]);
         }
-        let format = recognise(&self.place.name, &head);
+        let mut format = recognise(&self.place.name, &head);
+        if self.place.part.is_rows() && !format.is_some_and(|format| format.is_divided()) {
+            let detail = "its content is no longer that of a file whose rows can be read by themselves";
+            out.fault(Code::Unreadable, self.place.layer, Some(0), detail);
+            format = None;
+        }
         self.state = match format.and_then(|format| format.reader(&self.place, out)) {
             Some(reader) => State::Read(reader),
             None => {

@@ -6,6 +6,7 @@
 mod arrow;
 mod compressed;
 mod csv;
+mod division;
 mod faults;
 mod file;
 pub mod folder;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub use self::division::{Part, divide};
 use crate::finding::Code;
 pub use crate::observation::{End, Kind, RegionClass};
 use crate::plan::ShardPlan;
@@ -38,9 +40,14 @@ pub use self::table::{Batch, Column};
 /// Bytes of a layer's beginning by which its format is recognised: a tar's header is the longest.
 pub const HEAD: usize = 512;
 
-/// A cursor over a whole file of this name: the one entry for whoever observes a file.
+/// A cursor over a whole file of this name.
 pub fn open(source: Arc<dyn Source>, name: &[u8], plan: &ShardPlan) -> Box<dyn Cursor> {
-    Box::new(FileCursor::new(source, name, plan))
+    open_part(source, name, plan, Part::Whole)
+}
+
+/// A cursor over a file of this name, or over a part of it: the one entry for whoever observes a file.
+pub fn open_part(source: Arc<dyn Source>, name: &[u8], plan: &ShardPlan, part: Part) -> Box<dyn Cursor> {
+    Box::new(FileCursor::new(source, name, plan, part))
 }
 
 /// Names an item within one cursor. The file itself is [`ItemId::FILE`]; the others count up in the order of `Open`.
@@ -171,6 +178,17 @@ pub trait Format: Sync {
 
     /// A reader of a layer of this format; `None` if its inside is not looked at.
     fn reader(&self, place: &Place, out: &mut Steps) -> Option<Box<dyn Reader>>;
+
+    /// Whether several cursors can share in a file: its readers heed [`Place::part`].
+    fn is_divided(&self) -> bool {
+        false
+    }
+
+    /// The rows of a file in their order, parted so that each part has at least so many bytes; none where that is of no
+    /// use. A cursor over [`Part::Walk`] tells the rest.
+    fn divide(&self, _source: &Arc<dyn Source>, _least: u64) -> Vec<Part> {
+        Vec::new()
+    }
 }
 
 /// What is read front to back: it is fed the bytes of a layer in order and queues the steps they amount to.
@@ -221,4 +239,6 @@ pub struct Place {
     /// The file, where the layer is a file: a format that keeps its directory at the end reads that first, and reads
     /// at its word once the layer was fed to the end.
     pub source: Option<Arc<dyn Source>>,
+    /// What of the file is to be read.
+    pub part: Part,
 }

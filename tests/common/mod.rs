@@ -13,6 +13,7 @@ use shardproof::locator::Locator;
 use shardproof::observation::Observation;
 use shardproof::observe::{Job, Jobs, Observer, work};
 use shardproof::plan::{Inside, ShardPlan};
+use shardproof::shard::Part;
 use shardproof::source::Source;
 
 /// A folder of other people's suites and data; `SHARDPROOF_SHARED` says where they lie.
@@ -95,7 +96,8 @@ pub fn scan_plan(source: Arc<dyn Source>, name: &str, plan: ShardPlan) -> Scan {
 /// Reads one source with this plan and a hasher.
 pub fn scan_planned(hasher: &mut dyn Hasher, source: Arc<dyn Source>, name: &str, plan: ShardPlan) -> Scan {
     let stamp = source.stamp().expect("the source has a stamp");
-    let job = Job { root: 0, path: name.as_bytes().to_vec(), plan, exempt: false, stamp, source: Ok(source) };
+    let path = name.as_bytes().to_vec();
+    let job = Job { root: 0, path, plan, exempt: false, stamp, part: Part::Whole, source: Ok(source) };
     let mut kept = Scan { observations: Vec::new(), faults: Vec::new() };
     work(&One(Mutex::new(Some(job))), hasher, &mut kept).expect("observing never fails in memory");
     kept

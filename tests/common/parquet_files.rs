@@ -145,8 +145,17 @@ pub fn with_crc(crc_of: impl Fn(&[u8]) -> u32) -> Vec<u8> {
     let (start, end) = (start as usize, (start + len) as usize);
     assert_eq!(start, 4);
     // The header ends where the body, two length-prefixed values, begins.
-    let body_len = 4 + 5 + 4 + 6;
-    let (header, body) = old[start..end].split_at(end - start - body_len);
+    let page = page_with_crc(&old[start..end], 4 + 5 + 4 + 6, crc_of);
+    let grown = page.len() as i64;
+    let _ = footer_at;
+    refooted([b"PAR1", &page[..]].concat(), &old, |c| {
+        c.set_total_compressed_size(grown).set_offset_index_offset(None).set_offset_index_length(None)
+    })
+}
+
+/// A page whose body has this length, with the CRC in its header.
+fn page_with_crc(page: &[u8], body_len: usize, crc_of: impl Fn(&[u8]) -> u32) -> Vec<u8> {
+    let (header, body) = page.split_at(page.len() - body_len);
     let mut at = 0;
     for _ in 0..3 {
         at += 1;
@@ -164,10 +173,27 @@ pub fn with_crc(crc_of: impl Fn(&[u8]) -> u32) -> Vec<u8> {
     }
     crc.push(zigzag as u8);
     assert_eq!(header[at], 0x2c);
-    let page = [&header[..at], &crc, &[0x1c], &header[at + 1..], body].concat();
-    let grown = page.len() as i64;
-    let _ = footer_at;
-    refooted([b"PAR1", &page[..]].concat(), &old, |c| {
-        c.set_total_compressed_size(grown).set_offset_index_offset(None).set_offset_index_length(None)
+    [&header[..at], &crc, &[0x1c], &header[at + 1..], body].concat()
+}
+
+/// Row groups of one value of bytes each, in pages with a CRC of their group's number and body.
+pub fn groups_with_crc(values: &[Vec<u8>], crc_of: impl Fn(usize, &[u8]) -> u32) -> Vec<u8> {
+    let column: ArrayRef = Arc::new(BinaryArray::from_iter_values(values));
+    let table = RecordBatch::try_from_iter([("c", column)]).unwrap();
+    let old = write(&table, Shape { rows_per_group: 1, ..Shape::PLAIN });
+    let mut new = b"PAR1".to_vec();
+    let mut places = std::collections::VecDeque::new();
+    for (number, group) in footer(&old).0.row_groups().iter().enumerate() {
+        let (start, len) = group.column(0).byte_range();
+        let page = &old[start as usize..(start + len) as usize];
+        let page = page_with_crc(page, 4 + values[number].len(), |body| crc_of(number, body));
+        places.push_back((new.len() as i64, page.len() as i64));
+        new.extend(page);
+    }
+    let places = std::cell::RefCell::new(places);
+    refooted(new, &old, |c| {
+        let (offset, len) = places.borrow_mut().pop_front().unwrap();
+        let c = c.set_data_page_offset(offset).set_total_compressed_size(len);
+        c.set_offset_index_offset(None).set_offset_index_length(None)
     })
 }

@@ -106,6 +106,12 @@ impl IndexDir {
         self.digests.iter().filter_map(|name| Algorithm::from_name(name)).collect()
     }
 
+    /// Its parts, those of one split together: rows of a file may stand in pieces of the part that the file is in.
+    pub fn splits(&self) -> Vec<&[PartEntry]> {
+        let split = |part: &PartEntry| part.name.split(['-', '.']).nth(1).map(str::to_string);
+        self.parts.chunk_by(|a, b| split(a) == split(b)).collect()
+    }
+
     /// Opens its parts one after the other.
     pub fn parts<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = Result<PartReader>> + 'a {
         let roots = Arc::new(self.roots.clone());

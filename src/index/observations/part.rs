@@ -39,12 +39,21 @@ pub struct PartWriter {
 }
 
 impl PartWriter {
-    /// Begins part `number` in the folder `observations` of an index.
+    /// Begins part `number` in the folder `observations` of an index, or a piece of it; its pieces come before the
+    /// part.
     ///
     /// # Errors
     /// Where nothing can be written there.
-    pub fn create(index: &Path, number: u64, roots: Arc<Vec<String>>) -> Result<PartWriter> {
-        let name = format!("part-{number:06}.parquet");
+    pub fn create(
+        index: &Path,
+        number: u64,
+        piece: Option<usize>,
+        roots: Arc<Vec<String>>,
+    ) -> Result<PartWriter> {
+        let name = match piece {
+            None => format!("part-{number:06}.parquet"),
+            Some(piece) => format!("part-{number:06}-{piece:04}.parquet"),
+        };
         let folder = index.join("observations");
         let path = folder.join(&name);
         let unfinished = folder.join(format!(".{name}.unfinished"));
@@ -66,6 +75,19 @@ impl PartWriter {
         sum.add(seen);
         self.columns.push(seen, &self.roots).map_err(|error| not_encoded(&self.unfinished, &error))?;
         if self.columns.len() >= BATCH { self.flush() } else { Ok(()) }
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.entry.0 == 0
+    }
+
+    /// Leaves no part behind.
+    ///
+    /// # Errors
+    /// Where the unfinished file cannot be removed.
+    pub fn discard(self) -> Result<()> {
+        std::fs::remove_file(&self.unfinished).map_err(|cause| failed(&self.unfinished, cause))
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -174,7 +174,8 @@ impl CsvRows {
             };
             let columns = names.names.iter().zip(&values).map(column).collect();
             let (item, lines, records) = (self.layer, None, None);
-            out.batch(Batch { item, first_row: 0, rows: 0, lines, columns, records, made_anew: false });
+            let (made_anew, number) = (false, 0);
+            out.batch(Batch { item, first_row: 0, rows: 0, lines, columns, records, made_anew, number });
         }
         self.names = Some(names);
         header

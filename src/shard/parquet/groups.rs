@@ -5,6 +5,7 @@
 //! every other value is told all the same, and none is told twice.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use parquet::file::metadata::ParquetMetaData;
 
@@ -17,6 +18,7 @@ use super::reads::Reads;
 use super::shape::Shape;
 use crate::finding::Code;
 use crate::plan::ShardPlan;
+use crate::shard::division::{RowGroups, Shared};
 use crate::shard::table::arrow::ArrowRows;
 use crate::shard::{Batch, ItemId, Step, Steps};
 
@@ -30,8 +32,9 @@ pub struct Groups {
     /// Columns of texts and bytes alone, once they were needed.
     cells: Option<Table>,
     records: bool,
-    /// The next row group.
+    /// The next row group, and where those end that are read here.
     group: usize,
+    end: usize,
     /// What is left of the one before it, the next part first.
     parts: VecDeque<Part>,
     /// Rows of that one that were counted.
@@ -39,6 +42,8 @@ pub struct Groups {
     /// Values and bytes decoded, of which a file may have only so many.
     values: u64,
     bytes: u64,
+    /// Others read other row groups.
+    shared: Option<Arc<Shared>>,
 }
 
 /// Columns that are read together, and what is known of their rows so far.
@@ -110,11 +115,19 @@ impl Groups {
             whole,
             cells: None,
             group: 0,
+            end: usize::MAX,
+            shared: None,
             parts: VecDeque::new(),
             counted: 0,
             values: 0,
             bytes: 0,
         }
+    }
+
+    /// Only these row groups are read here.
+    pub fn only(self, groups: RowGroups) -> Self {
+        let RowGroups { range, shared } = groups;
+        Groups { group: range.start, end: range.end, shared: Some(shared), ..self }
     }
 
     /// Whether the values of a column are read at all.
@@ -138,7 +151,7 @@ impl Groups {
         let leaves = self.leaves.count();
         let groups = context.layout.chunks.len().checked_div(leaves).unwrap_or(0);
         let Some(part) = self.parts.pop_front() else {
-            if self.group >= groups {
+            if self.group >= groups.min(self.end) {
                 return false;
             }
             let group = group(context, self.group, leaves);
@@ -154,8 +167,14 @@ impl Groups {
 
     /// Tells what could be known only at the end.
     pub fn conclude(&mut self, out: &mut Steps) {
-        for table in [&mut self.whole, &mut self.cells].into_iter().flatten() {
-            table.rows.conclude(ItemId::FILE, out);
+        let of = |table: &mut Option<Table>| table.as_mut().map(|table| table.rows.sums());
+        let sums = [&mut self.whole, &mut self.cells].map(|table| of(table).unwrap_or_default()).into();
+        let sums = match &self.shared {
+            Some(shared) => shared.add(sums),
+            None => Some(sums),
+        };
+        for sums in sums.into_iter().flatten() {
+            sums.tell(ItemId::FILE, out);
         }
     }
 
@@ -238,6 +257,8 @@ impl Groups {
                     let first = context.layout.first_rows.get(group.number).copied().unwrap_or(0);
                     let first = first.saturating_add(part.told);
                     let mut batch = part.table.rows.batch(ItemId::FILE, first, &fresh);
+                    batch.number =
+                        (group.number as u64 + 1).min(limits::NUMBERED_GROUPS) << limits::NUMBER_BITS;
                     // Rows that were divided are counted once.
                     batch.rows =
                         usize::try_from(part.at.saturating_sub(self.counted.max(part.told))).unwrap_or(0);

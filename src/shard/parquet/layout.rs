@@ -44,6 +44,8 @@ pub enum Part {
     Structure,
     /// The pages of the chunk of this index.
     Chunk(usize),
+    /// What others read.
+    Elsewhere,
 }
 
 /// A column chunk.
@@ -133,6 +135,27 @@ impl Layout {
         layout
     }
 
+    /// Leaves nothing but the chunks of these row groups.
+    pub fn keep(&mut self, groups: &Range<usize>, len: u64) {
+        let mut spans = Vec::new();
+        let mut at = 0;
+        let elsewhere = |range: Range<u64>| Span { range, part: Part::Elsewhere };
+        for span in std::mem::take(&mut self.spans) {
+            let Part::Chunk(index) = span.part else { continue };
+            if groups.contains(&self.chunks[index].group) {
+                if at < span.range.start {
+                    spans.push(elsewhere(at..span.range.start));
+                }
+                at = span.range.end;
+                spans.push(span);
+            }
+        }
+        if at < len {
+            spans.push(elsewhere(at..len));
+        }
+        self.spans = spans;
+    }
+
     /// Page indexes and the bloom filter of a column chunk.
     fn attachments(
         &mut self,
@@ -180,7 +203,7 @@ impl Layout {
                     let name = chunk_name(metadata, chunks[index].group, chunks[index].column);
                     format!("{name}: its bytes are those of another part of the file, too")
                 }
-                Part::Structure => {
+                Part::Structure | Part::Elsewhere => {
                     let start = span.range.start;
                     format!("an index or filter at byte {start} lies in another part of the file")
                 }

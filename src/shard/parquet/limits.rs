@@ -26,6 +26,12 @@ pub const BATCH_TARGET: u64 = 8 << 20;
 pub const BATCHES_AGAIN: u64 = 1 << 16;
 /// Bytes of pages that one batch may decode to at all: a single row can be a list without end.
 pub const BATCH_BYTES: u64 = if cfg!(test) { 4 << 20 } else { 512 << 20 };
+/// Numbers of items that a row group has for itself, in bits: more than it has values ...
+pub const NUMBER_BITS: u32 = 40;
+/// ... and row groups that have numbers of their own: together they stay below those of what is put together.
+pub const NUMBERED_GROUPS: u64 = 1 << 21;
+/// Cursors that share in one file at most: each reads its footer.
+pub const DIVISIONS: u64 = 64;
 /// Faults told of one file; the others are counted.
 pub const FAULTS: u64 = 100;
 

@@ -28,7 +28,10 @@ mod tests;
 mod thrift;
 mod walk;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use parquet::file::metadata::RowGroupMetaData;
 
 use self::faults::Faults;
 use self::footer::{Footer, MAGIC, NoFooter};
@@ -36,10 +39,11 @@ use self::groups::{Context, Groups};
 use self::layout::Layout;
 use self::reads::Reads;
 use self::walk::Walk;
+use super::division::{RowGroups, Shared};
 use super::ledger::Ledger;
-use super::{End, Format, ItemId, Need, Place, Reader, RegionClass, Steps};
+use super::{End, Format, ItemId, Need, Part, Place, Reader, RegionClass, Step, Steps};
 use crate::finding::Code;
-use crate::source::Pool;
+use crate::source::{Pool, Source};
 
 /// Apache Parquet.
 pub struct Parquet;
@@ -64,13 +68,48 @@ impl Format for Parquet {
             Err(error) => Err(NoFooter::Unreadable(error.to_string())),
         };
         match footer {
-            Ok((footer, reads)) => Some(Box::new(ParquetReader::new(footer, reads, out))),
+            Ok((footer, reads)) => Some(Box::new(ParquetReader::new(footer, reads, place.part.clone(), out))),
             Err(NoFooter::Encrypted) => None,
             Err(NoFooter::Unreadable(why)) => {
                 out.fault(Code::Unreadable, ItemId::FILE, None, why);
                 Some(Box::new(Unfooted { ledger: Ledger::new(ItemId::FILE), at: 0 }))
             }
         }
+    }
+
+    fn is_divided(&self) -> bool {
+        true
+    }
+
+    fn divide(&self, source: &Arc<dyn Source>, least: u64) -> Vec<Part> {
+        let Ok(stamp) = source.stamp() else { return Vec::new() };
+        let reads = Reads::new(source.clone(), stamp.size);
+        let Ok(Footer { metadata, .. }) = footer::read(&reads) else { return Vec::new() };
+        let groups = metadata.row_groups();
+        let natural = |number: i64| u64::try_from(number).unwrap_or(0);
+        let values = |group: &RowGroupMetaData| group.columns().iter().map(|c| natural(c.num_values())).sum();
+        let values: u64 = groups.iter().map(values).fold(0, u64::saturating_add);
+        // What may be over a limit is counted by one reader alone.
+        if groups.len() < 2 || values > limits::values(reads.len) {
+            return Vec::new();
+        }
+        let least = least.max(reads.len / limits::DIVISIONS);
+        let mut ranges = Vec::new();
+        let (mut start, mut bytes) = (0, 0u64);
+        for (number, group) in groups.iter().enumerate() {
+            bytes = bytes.saturating_add(natural(group.compressed_size()));
+            if bytes >= least {
+                ranges.push(start..number + 1);
+                (start, bytes) = (number + 1, 0);
+            }
+        }
+        match ranges.last_mut() {
+            Some(last) => last.end = groups.len(),
+            None => ranges.push(0..groups.len()),
+        }
+        let shared = Arc::new(Shared::new(ranges.len()));
+        let part = |range| Part::Rows(RowGroups { range, shared: Arc::clone(&shared) });
+        ranges.into_iter().map(part).collect()
     }
 }
 
@@ -84,20 +123,47 @@ struct ParquetReader {
     groups: Groups,
     faults: Faults,
     over: bool,
+    /// Where another reader walks over the file: what the walk finds here, of which only faults are told.
+    aside: Option<Steps>,
+    /// Others decode the row groups.
+    is_walk: bool,
 }
 
 impl ParquetReader {
-    fn new(footer: Footer, reads: Reads, out: &mut Steps) -> Self {
+    fn new(footer: Footer, reads: Reads, part: Part, out: &mut Steps) -> Self {
         let mut faults = Faults::default();
-        let layout = Layout::new(&footer, &reads, &mut faults, out);
+        let mut layout = Layout::new(&footer, &reads, &mut faults, out);
+        let mut groups = Groups::new(&footer.metadata, &mut faults, out);
+        let is_walk = matches!(part, Part::Walk);
+        let mut aside = None;
+        if let Part::Rows(part) = part {
+            layout.keep(&part.range, reads.len);
+            groups = groups.only(part);
+            aside = Some(Steps::new(out.plan()));
+        }
         ParquetReader {
             walk: Walk::new(layout),
-            groups: Groups::new(&footer.metadata, &mut faults, out),
+            groups,
             footer_size: footer.metadata.memory_size(),
             footer,
             reads,
             faults,
             over: false,
+            aside,
+            is_walk,
+        }
+    }
+
+    /// Does something with the walk; of what it says, only what is to be told here.
+    fn walking(&mut self, out: &mut Steps, go: impl FnOnce(&mut Walk, &Footer, &mut Faults, &mut Steps)) {
+        let Some(aside) = &mut self.aside else {
+            return go(&mut self.walk, &self.footer, &mut self.faults, out);
+        };
+        go(&mut self.walk, &self.footer, &mut self.faults, aside);
+        while let Some(step) = aside.pop() {
+            if let Step::Fault(fault) = step {
+                out.fault(fault.code, fault.item, fault.offset, fault.detail);
+            }
         }
     }
 }
@@ -108,12 +174,12 @@ impl Reader for ParquetReader {
     }
 
     fn feed(&mut self, bytes: Bytes, out: &mut Steps) {
-        self.walk.feed(bytes, &self.footer.metadata, &mut self.faults, out);
+        self.walking(out, |walk, footer, faults, out| walk.feed(bytes, &footer.metadata, faults, out));
     }
 
     /// Once the last byte was fed, each piece of work decodes a batch of rows.
     fn work(&mut self, _pool: &mut Pool, out: &mut Steps) -> bool {
-        if self.over || !self.walk.is_over(self.reads.len) {
+        if self.over || self.is_walk || !self.walk.is_over(self.reads.len) {
             return false;
         }
         let (metadata, layout, reads) = (&self.footer.metadata, &self.walk.layout, &self.reads);
@@ -124,17 +190,18 @@ impl Reader for ParquetReader {
     }
 
     fn need(&self) -> Need {
-        self.walk.need(|column| self.groups.wants(column))
+        // Whoever decodes pages verifies their check sums.
+        self.walk.need(|column| !self.is_walk && self.groups.wants(column))
     }
 
     fn pass(&mut self, len: u64, out: &mut Steps) {
-        self.walk.pass(len, &self.footer.metadata, &mut self.faults, out);
+        self.walking(out, |walk, footer, faults, out| walk.pass(len, &footer.metadata, faults, out));
     }
 
     fn finish(&mut self, end: End, out: &mut Steps) {
         self.groups.conclude(out);
         self.faults.conclude(out);
-        self.walk.finish(end, out);
+        self.walking(out, |walk, _, _, out| walk.finish(end, out));
     }
 }
 

@@ -63,6 +63,8 @@ enum State {
     },
     /// So many bytes follow that cannot be interpreted.
     Lost(u64),
+    /// So many bytes follow that others read.
+    Elsewhere(u64),
 }
 
 impl Walk {
@@ -134,10 +136,12 @@ impl Walk {
                     // The last part is the footer, which was read.
                     Part::Structure if self.next + 1 == self.layout.spans.len() => Need::Pass(end - start),
                     Part::Structure => bytes(end - start),
+                    Part::Elsewhere => Need::Pass(end - start),
                     Part::Chunk(_) => bytes((end - start).min(HEADER_READ as u64)),
                 }
             }
             State::Structure(left) => bytes(*left),
+            State::Elsewhere(left) => Need::Pass(*left),
             State::Lost(left) => bytes(*left),
             State::Header { left, .. } => {
                 let more = self.partial.len().clamp(HEADER_READ, PIECE) as u64;
@@ -153,22 +157,30 @@ impl Walk {
         }
     }
 
-    /// So many bytes of a footer or a page, as [`Walk::need`] said, are passed over.
+    /// So many bytes of a footer, a page or what others read, as [`Walk::need`] said, are passed over.
     pub fn pass(&mut self, len: u64, metadata: &ParquetMetaData, faults: &mut Faults, out: &mut Steps) {
         self.at += len;
-        if let State::Body { body, left, crc, .. } = &mut self.state {
-            *body = body.saturating_sub(len);
-            *left = left.saturating_sub(len);
-            *crc = None;
-            let over = *body == 0;
-            self.ledger.pass(RegionClass::Payload, len, out);
-            if over {
-                self.end_page(metadata, faults, out);
+        match &mut self.state {
+            State::Body { body, left, crc, .. } => {
+                *body = body.saturating_sub(len);
+                *left = left.saturating_sub(len);
+                *crc = None;
+                let over = *body == 0;
+                self.ledger.pass(RegionClass::Payload, len, out);
+                if over {
+                    self.end_page(metadata, faults, out);
+                }
+                return;
             }
-        } else {
-            self.next += 1;
-            self.ledger.pass(RegionClass::Structure, len, out);
+            State::Elsewhere(left) => {
+                *left = left.saturating_sub(len);
+                if *left == 0 {
+                    self.state = State::Between;
+                }
+            }
+            _ => self.next += 1,
         }
+        self.ledger.pass(RegionClass::Structure, len, out);
     }
 
     /// The file has ended.
@@ -189,6 +201,14 @@ impl Walk {
         match &mut self.state {
             State::Between => self.between(bytes, out),
             State::Structure(left) => {
+                let part = take(bytes, *left);
+                *left -= part.len() as u64;
+                if *left == 0 {
+                    self.state = State::Between;
+                }
+                self.add(RegionClass::Structure, part, out);
+            }
+            State::Elsewhere(left) => {
                 let part = take(bytes, *left);
                 *left -= part.len() as u64;
                 if *left == 0 {
@@ -249,6 +269,7 @@ impl Walk {
         self.dirty = false;
         self.state = match span.part {
             Part::Structure => State::Structure(len),
+            Part::Elsewhere => State::Elsewhere(len),
             Part::Chunk(chunk) => {
                 (self.values, self.pages) = (0, 0);
                 State::Header { chunk, left: len }

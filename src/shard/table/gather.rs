@@ -194,8 +194,8 @@ impl Gather {
         let records: Option<Records> =
             self.records.as_mut().map(|records| std::mem::replace(records, RecordsBuilder::new(0)).finish());
         let (item, first_row, rows) = (self.item, self.first_row, self.rows);
-        let made_anew = false;
-        out.batch(Batch { item, first_row, rows, lines, columns, records, made_anew });
+        let (made_anew, number) = (false, 0);
+        out.batch(Batch { item, first_row, rows, lines, columns, records, made_anew, number });
         self.first_row += self.rows as u64;
         (self.rows, self.bytes, self.held) = (0, 0, 0);
     }

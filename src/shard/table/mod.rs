@@ -28,6 +28,9 @@ pub struct Batch {
     pub columns: Vec<Column>,
     /// What the rows are as records, where that was asked for.
     pub records: Option<Records>,
+    /// The least number of its rows and cells among the items of the file: rows get the same numbers whoever read
+    /// those before them.
+    pub number: u64,
     /// The table says that its content was made of other files: images that were resized or encoded anew.
     pub made_anew: bool,
 }

@@ -37,6 +37,12 @@ pub struct ArrowRows {
     records: bool,
     /// The table says that its content was made of other files, as img2dataset's tables do.
     made_anew: bool,
+    sums: Sums,
+}
+
+/// What is told once of a whole table.
+#[derive(Debug, Default)]
+pub struct Sums {
     /// Values that lie outside of the table: how many and the first one's row, for each column.
     outside: BTreeMap<Arc<str>, (u64, u64)>,
     /// Rows without an identity of their own accord: how many, and the first.
@@ -67,24 +73,16 @@ impl ArrowRows {
             out.fault(Code::Unverifiable, item, None, format!("its rows have no identity: {why}"));
             records = false;
         }
-        ArrowRows {
-            table,
-            records,
-            made_anew: schema.fields().iter().any(|field| MADE_ANEW.contains(&field.name().as_str())),
-            outside: BTreeMap::new(),
-            refused: Tally::default(),
-            lost: Tally::default(),
-            why_lost: String::new(),
-        }
+        let made_anew = schema.fields().iter().any(|field| MADE_ANEW.contains(&field.name().as_str()));
+        ArrowRows { table, records, made_anew, sums: Sums::default() }
     }
 
     /// The cells and records of a batch whose first row is this one of the table.
     pub fn batch(&mut self, item: ItemId, first_row: u64, rows: &RecordBatch) -> Batch {
         let count = rows.num_rows();
-        let made_anew = self.made_anew;
-        let columns = Vec::new();
+        let (columns, made_anew, number) = (Vec::new(), self.made_anew, 0);
         let mut batch =
-            Batch { item, first_row, rows: count, lines: None, columns, records: None, made_anew };
+            Batch { item, first_row, rows: count, lines: None, columns, records: None, made_anew, number };
         let table = Arc::clone(&self.table);
         let Some(reader) = Reader::of_rows(&table.root, rows, self.records) else {
             self.lose(
@@ -101,7 +99,7 @@ impl ArrowRows {
         }
         let cells = Cells::of(&reader, first_row, count, table.leaves);
         for (name, found, row) in cells.outside {
-            self.outside.entry(name).or_insert((0, row)).0 += found;
+            self.sums.outside.entry(name).or_insert((0, row)).0 += found;
         }
         batch.columns = cells.columns;
         if let Some(why) = cells.lost {
@@ -109,7 +107,8 @@ impl ArrowRows {
         } else if self.records {
             match records::of_rows(&reader, count, &cells.numbers, batch.columns.len()) {
                 Some(identified) => {
-                    self.refused.add(first_row.saturating_add(identified.first_refused), identified.refused);
+                    let first = first_row.saturating_add(identified.first_refused);
+                    self.sums.refused.add(first, identified.refused);
                     batch.records = Some(identified.records);
                 }
                 None => self.lose(first_row, count, "their records are too long for one batch"),
@@ -120,7 +119,40 @@ impl ArrowRows {
 
     /// The table has ended: tells what could be known only now, values that lie outside of it.
     pub fn conclude(&mut self, item: ItemId, out: &mut Steps) {
-        for (column, (count, first)) in std::mem::take(&mut self.outside) {
+        self.sums().tell(item, out);
+    }
+
+    /// The table has ended, as far as it was read here: what is to be told with what was seen of it elsewhere.
+    pub fn sums(&mut self) -> Sums {
+        std::mem::take(&mut self.sums)
+    }
+
+    fn lose(&mut self, first_row: u64, rows: usize, why: &str) {
+        if self.sums.lost.first.is_none() {
+            self.sums.why_lost = why.to_string();
+        }
+        self.sums.lost.add(first_row, rows as u64);
+    }
+}
+
+impl Sums {
+    /// Adds what was seen of other rows of the table.
+    pub fn add(&mut self, other: Sums) {
+        for (column, (count, first)) in other.outside {
+            let (sum, least) = self.outside.entry(column).or_insert((0, first));
+            *sum = sum.saturating_add(count);
+            *least = first.min(*least);
+        }
+        if self.lost.first.is_none() || other.lost.first.is_some_and(|row| Some(row) < self.lost.first) {
+            self.why_lost = other.why_lost;
+        }
+        self.lost.merge(&other.lost);
+        self.refused.merge(&other.refused);
+    }
+
+    /// Tells it.
+    pub fn tell(self, item: ItemId, out: &mut Steps) {
+        for (column, (count, first)) in self.outside {
             let values = if count == 1 { "value" } else { "values" };
             let column = Escaped(column.as_bytes());
             let detail = format!(
@@ -129,7 +161,7 @@ impl ArrowRows {
             );
             out.fault(Code::ExternalReference, item, None, detail);
         }
-        let refused = std::mem::take(&mut self.refused);
+        let refused = self.refused;
         if let Some(first) = refused.first {
             let rows = if refused.count == 1 { "row has" } else { "rows have" };
             let detail = format!(
@@ -138,22 +170,15 @@ impl ArrowRows {
             );
             out.fault(Code::Unverifiable, item, None, detail);
         }
-        let lost = std::mem::take(&mut self.lost);
+        let lost = self.lost;
         if let Some(first) = lost.first {
-            let why = std::mem::take(&mut self.why_lost);
+            let why = self.why_lost;
             let detail = format!(
                 "{} rows, the first is row {first}, were not looked at in full and have no identity: {why}",
                 lost.count
             );
             out.fault(Code::Unreadable, item, None, detail);
         }
-    }
-
-    fn lose(&mut self, first_row: u64, rows: usize, why: &str) {
-        if self.lost.first.is_none() {
-            self.why_lost = why.to_string();
-        }
-        self.lost.add(first_row, rows as u64);
     }
 }
 
@@ -170,5 +195,10 @@ impl Tally {
             self.first.get_or_insert(first);
             self.count = self.count.saturating_add(count);
         }
+    }
+
+    fn merge(&mut self, other: &Tally) {
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.count = self.count.saturating_add(other.count);
     }
 }
