@@ -207,6 +207,19 @@ fn a_copy_packed_anew_under_the_same_name_is_moved() {
 }
 
 #[test]
+fn a_second_copy_in_another_form_is_undisclosed() {
+    let bench = Bench::new();
+    let published = samples(12, 11);
+    for form in ["tar", "folder", "jsonl"] {
+        bench.copy(form, form, &published);
+        write(&bench.path(form), "csv", &published);
+        let report = bench.against(form, form);
+        assert_eq!(told(&report), ["undisclosed rows.csv"], "{form}");
+        assert_eq!(report.coverage.balance.claims_of(ClaimClass::Ok), report.coverage.balance.claims_in);
+    }
+}
+
+#[test]
 fn an_index_serves_in_place_of_the_dataset() {
     let bench = Bench::new();
     let published = samples(12, 5);

@@ -137,11 +137,27 @@ impl Rounds<'_> {
         let Some(store) = self.sides.claimed else { return Ok(()) };
         let mut open = open_claims(self.left, pairs)?;
         let mut gate = Gate::new(|key: &[u8]| open.at(key));
+        let mut absent = self.left.absent.iter().peekable();
         let mut file = 0;
         store.each_row(&mut |row| {
             let Some(first) = row.items.first() else { return Ok(()) };
+            if first.derived && first.locator.member.is_empty() {
+                // A sample put together from files is sought only where one of them is: else a second copy of it would be
+                // taken for a move.
+                let mut files = place_key(&first.locator.shard);
+                files.push(b'.');
+                while absent.next_if(|r| r.as_ref().is_ok_and(|(key, _)| *key < files)).is_some() {}
+                let is_sought = match absent.peek() {
+                    Some(Ok((key, _))) => key.starts_with(&files),
+                    // The failure is told where the list is read for itself.
+                    Some(Err(_)) => true,
+                    None => false,
+                };
+                return if is_sought { each(Whose::default(), row) } else { Ok(()) };
+            }
             if first.derived {
-                return each(Whose::default(), row);
+                let (open, _) = gate.enter(first, key_of_claim)?;
+                return if open.is_some() { each(Whose::default(), row) } else { Ok(()) };
             }
             let (open, is_new) = gate.enter(first, key_of_claim)?;
             if is_new {
