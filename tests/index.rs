@@ -220,6 +220,20 @@ fn a_second_copy_in_another_form_is_undisclosed() {
 }
 
 #[test]
+fn rows_that_moved_out_of_scope_are_not_missing() {
+    let bench = Bench::new();
+    let published = samples(12, 12);
+    bench.copy("d", "jsonl", &published);
+    fs::write(bench.path("d/rows.jsonl"), copies::jsonl(&published[..8])).unwrap();
+    fs::write(bench.path("d/more.jsonl"), copies::jsonl(&published[8..])).unwrap();
+    let mut options = verifying(&bench.path("d"), &bench.path("d.index"));
+    for scope in [None, Some(shardproof::audit::ScopeOption::None)] {
+        options.scope = scope;
+        assert_eq!(told(&run(&options)), ["altered rows.jsonl", "moved more.jsonl"]);
+    }
+}
+
+#[test]
 fn an_index_serves_in_place_of_the_dataset() {
     let bench = Bench::new();
     let published = samples(12, 5);

@@ -183,14 +183,19 @@ impl Work {
         // A file that nothing claims and whose samples nothing claims either may be what is missing elsewhere.
         let unclaimed = !claimed && !named_inside && !exempt;
         let mut plan = ShardPlan { file: file.union(common.lists), ..ShardPlan::default() };
+        // What an index claims may have moved here from a file that is still there, whatever the scope.
+        let may_hold = in_scope || common.records;
         if unclaimed {
             plan.file = plan.file.union(common.absent_names);
             if in_scope {
-                plan.file = plan.file.union(common.told).union(common.sought);
+                plan.file = plan.file.union(common.told);
+            }
+            if may_hold {
+                plan.file = plan.file.union(common.sought);
             }
         }
         let seeking =
-            unclaimed && (!common.absent_names.is_empty() || (in_scope && !common.sought.is_empty()));
+            unclaimed && (!common.absent_names.is_empty() || (may_hold && !common.sought.is_empty()));
         let looked_up = !common.lists.is_empty() || !common.columns.is_empty();
         let wanted = named_inside || seeking || looked_up || common.mode == Mode::Audit;
         plan.inside = match common.samples {
