@@ -21,7 +21,7 @@ EXAMPLES:
 /// that packing, compressing or sharding them anew is told as moved, not as removed and added. Exit code 0 means that
 /// there is no difference.
 #[derive(Debug, Args)]
-#[command(after_long_help = help::with_exit_codes(EXAMPLES))]
+#[command(after_long_help = help::with_exit_codes_of_diff(EXAMPLES))]
 pub struct Diff {
     /// The one that is compared with: an older release, an index of it, or a manifest.
     #[arg(value_name = "A")]

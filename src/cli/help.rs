@@ -7,6 +7,8 @@ EXAMPLES:
   shardproof verify data/ --manifest SHA256SUMS
   shardproof flag data/ --hash-list list.txt
   shardproof audit data/ --manifest SHA256SUMS --hash-list list.txt --report json:report.json
+  shardproof index data/ -o data.index           measure once, check as often as wanted
+  shardproof diff v1/ v2/
 ";
 
 const EXIT_CODES: &str = "\
@@ -16,6 +18,19 @@ EXIT CODES:
   2    the job could not be done: wrong usage, an unusable manifest or list, nothing to check against
   3    incomplete: nothing wrong was seen, but not everything was checked
   130  stopped by Ctrl-C, without a report; 143: by SIGTERM";
+
+const EXIT_CODES_OF_DIFF: &str = "\
+EXIT CODES:
+  0    the two are the same
+  1    they differ
+  2    the job could not be done: wrong usage, something that cannot be used
+  3    no difference was seen, but not everything could be compared
+  130  stopped by Ctrl-C, without a report; 143: by SIGTERM";
+
+/// The examples of `diff`, whose exit codes mean the same in other words.
+pub fn with_exit_codes_of_diff(examples: &str) -> String {
+    format!("{examples}\n{EXIT_CODES_OF_DIFF}")
+}
 
 /// The examples of a command, then the exit codes, which are the same for all.
 pub fn with_exit_codes(examples: &str) -> String {

@@ -26,9 +26,9 @@ use signals::Signals;
 
 /// Verify datasets against what their publishers claimed, and flag known harmful content, in one parallel read.
 ///
-/// shardproof reads every file of a dataset once, looks inside tar shards sample by sample, and reports what is
-/// altered, missing, moved, undisclosed or known-bad, and what it could not check. Nothing leaves the machine, nothing
-/// is written into the dataset, and no flagged content is ever shown.
+/// shardproof reads every file of a dataset once, looks inside tar shards, tables and texts sample by sample, and
+/// reports what is altered, missing, moved, undisclosed or known-bad, and what it could not check. Nothing leaves the
+/// machine, nothing is written into the dataset, and no flagged content is ever shown.
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = help::with_exit_codes(help::START))]
 pub struct Cli {
