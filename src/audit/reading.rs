@@ -165,7 +165,7 @@ pub fn read(
         return Err(error);
     }
     // Past a million of them, later names are longer.
-    reading.parts.sort_by(|a, b| (a.name.len(), &a.name).cmp(&(b.name.len(), &b.name)));
+    reading.parts.sort_by_cached_key(PartEntry::order);
     reading.tally.items += queue.skipped_items.load(Ordering::Relaxed);
     let skipped = queue.skipped.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     reading.observations.push(skipped);
@@ -251,7 +251,7 @@ impl Jobs for Split<'_, '_> {
                 queue.skip(&file)?;
                 continue;
             };
-            if queue.common.records() && !self.again {
+            if queue.common.records() && !self.again && self.share.is_none() {
                 let Some(expected) = file.expected(&queue.common) else {
                     self.later.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(file);
                     continue;

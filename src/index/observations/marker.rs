@@ -39,6 +39,16 @@ pub struct PartEntry {
     pub digest_sum: String,
 }
 
+impl PartEntry {
+    /// Where it stands among the parts: by the number of its split, the pieces of one file before the part that holds
+    /// the file. Past a million splits, names alone no longer sort so.
+    pub fn order(&self) -> (u64, u64) {
+        let numbers = self.name.trim_start_matches("part-").trim_end_matches(".parquet");
+        let (split, piece) = numbers.split_once('-').unwrap_or((numbers, ""));
+        (split.parse().unwrap_or(u64::MAX), piece.parse().unwrap_or(u64::MAX))
+    }
+}
+
 /// What the marker says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexDir {
