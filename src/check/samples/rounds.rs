@@ -289,7 +289,7 @@ impl Rounds<'_> {
                 continue;
             }
             let seen = self.offered(algorithm, stage, pairs, &seen_records, &used)?;
-            let made = Made::new(self.scratch, self.sides.seen.len());
+            let made = Made::new(self.scratch);
             join(claims, seen, self.sides.memory / 2, self.sides.threads, |batch: &Batch| {
                 batch
                     .pairs
@@ -490,7 +490,7 @@ struct Made {
 }
 
 impl Made {
-    fn new(scratch: &Scratch, _stores: usize) -> Self {
+    fn new(scratch: &Scratch) -> Self {
         Made {
             values: Mutex::new(Spool::new(scratch)),
             named_claims: Mutex::new(Spool::new(scratch)),
