@@ -251,6 +251,7 @@ fn expanded(text: &str) -> String {
             "md5" => hex::encode(md5::Md5::digest(content)),
             "sha1" => hex::encode(sha1::Sha1::digest(content)),
             "sha256" => hex::encode(sha2::Sha256::digest(content)),
+            "git_blob" => hex::encode(sha1::Sha1::digest(format!("blob {}\0{content}", content.len()))),
             other => panic!("no digest is called {other}"),
         });
         rest = after;

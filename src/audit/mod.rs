@@ -1,6 +1,7 @@
 //! The run: load what is claimed, list what is there, plan, read, settle, report.
 
 mod diff;
+mod distrust;
 mod division;
 mod findings;
 mod in_rows;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::distrust::{self, Distrust};
 use super::findings::{Findings, Names};
 use super::in_rows::{self, ColumnTally};
 use super::lists::Lists;
@@ -167,7 +168,15 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let mut observations = read.observations;
     observations.push(plan.unread);
     let items = Sorted::of(observations)?;
-    let left = places::settle(&loaded.claims, &items, blind, &scratch, &mut balance, &mut findings)?;
+    // What an index says was measured by this program.
+    let only_index = loaded.index.is_some() && loaded.reports.len() == 1;
+    let distrust = match only_index {
+        true => Distrust::of_none(&scratch)?,
+        false => distrust::settle(options, &loaded.claims, &items, &scratch, &mut findings, progress, stop)?,
+    };
+    go_on(stop)?;
+    let fits = &distrust.fits;
+    let left = places::settle(&loaded.claims, &items, fits, blind, &scratch, &mut balance, &mut findings)?;
     drop(items);
     go_on(stop)?;
     let mut pairs = contents::settle(&left, &scratch)?;
@@ -210,7 +219,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         looked_up: read.tally.looked_up,
         shards_read: read.tally.shards,
         shards_reused: read.tally.reused,
-        bytes_read: read.tally.bytes,
+        bytes_read: read.tally.bytes + distrust.bytes,
         left_out: listing.left_out,
         spilled: scratch.spilled(),
     };

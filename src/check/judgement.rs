@@ -24,6 +24,7 @@ impl Claims {
                 && kept.yields == claim.yields
                 && kept.inside == claim.inside
                 && kept.doubtful == claim.doubtful
+                && kept.of_text == claim.of_text
                 && kept.url == claim.url
         };
         if let Some((_, count)) = self.distinct.iter_mut().find(|(kept, _)| same(kept)) {
@@ -54,6 +55,11 @@ impl Claims {
     /// The different claims, each with how often it was made.
     pub fn iter(&self) -> impl Iterator<Item = (&Claim, u64)> {
         self.distinct.iter().map(|(claim, count)| (claim, *count))
+    }
+
+    /// The different claims, to be amended by what was found out about them.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Claim> {
+        self.distinct.iter_mut().map(|(claim, _)| claim)
     }
 
     /// How many claims there are.

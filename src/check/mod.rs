@@ -8,6 +8,7 @@ pub mod absent;
 pub mod balance;
 pub mod containers;
 pub mod contents;
+pub mod fits;
 pub mod judgement;
 pub mod places;
 pub mod samples;

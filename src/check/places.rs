@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::balance::{Balance, ClaimClass, ItemClass};
+use super::fits::{Fit, Fitting};
 use super::judgement::{Claims, Contradiction, Judgement, excuse, judge};
 use super::{FindingSink, is_below, item_key, place_of_claim, place_of_item};
 use crate::claim::{Claim, ClaimedInside, SourceId, Unusable};
@@ -119,6 +120,7 @@ pub struct AlteredFile {
 pub fn settle(
     claims: &Sorted<Claim>,
     items: &Sorted<Observation>,
+    fits: &Sorted<Fit>,
     blind: Spool<String>,
     scratch: &Scratch,
     balance: &mut Balance,
@@ -133,6 +135,7 @@ pub fn settle(
         opened: Spool::new(scratch),
         containers: HashMap::new(),
     };
+    let mut fits = fits.iter().peekable();
     let mut claims = claims.iter().peekable();
     let mut items = items.iter().peekable();
     loop {
@@ -165,7 +168,12 @@ pub fn settle(
         for (claim, count) in here.without_place(item) {
             round.absent_url(claim, count)?;
         }
-        let mut meeting = Meeting::new(here);
+        let mut fits_here = Vec::new();
+        while let Some(fit) = fits.next_if(|r| r.as_ref().map_or(true, |(k, _)| place_of_claim(k) == place)) {
+            fits_here.push(fit?.1);
+        }
+        Fitting::apply(&fits_here, &mut here, item);
+        let mut meeting = Meeting { fits: fits_here, ..Meeting::new(here) };
         while let Some(record) = items.next_if(|r| r.as_ref().is_ok_and(|(k, _)| place_of_item(k) == place)) {
             let (_, item) = record?;
             round.item(&place, &mut meeting, item)?;
@@ -191,6 +199,8 @@ struct Meeting {
     item: Option<Locator>,
     /// Of claims that contradict each other, the one that the first item agrees with.
     right: Option<(SourceId, u64)>,
+    /// What was found out about claims that do not hold as they are labelled.
+    fits: Vec<Fit>,
     /// The first item that nothing claimed could be compared with.
     incomparable: Option<Locator>,
     /// Roots that had a member of this name already.
@@ -222,6 +232,7 @@ impl Meeting {
             together,
             outcome: None,
             item: None,
+            fits: Vec::new(),
             right: None,
             incomparable: None,
             members_of: Vec::new(),
@@ -390,6 +401,9 @@ impl Round<'_> {
             && !meeting.claims.is_empty()
             && meeting.claims.iter().all(|(claim, _)| claim.interrupted);
         item.exempt |= unfinished;
+        for digest in Fitting::measured(&meeting.fits, root) {
+            item.digests.insert(digest.clone());
+        }
         let unclaimed = unfinished || meeting.claims.is_empty();
         let claimed_inside = meeting.claims.iter().any(|(claim, _)| claim.inside.is_some());
         let (class, told) = match unclaimed {
@@ -485,7 +499,12 @@ impl Round<'_> {
         let (code, expected, found, detail) = match judgement {
             // No digest of a known-bad item is shown, of whatever algorithm.
             Judgement::Altered { detail, .. } if item.known_bad => (Code::Altered, None, None, detail),
-            Judgement::Altered { expected, found, detail } => (Code::Altered, expected, found, detail),
+            Judgement::Altered { expected, found, mut detail } => {
+                if let Some(more) = Fitting::line_ends(&meeting.fits, item.locator.root.unwrap_or(0)) {
+                    detail = format!("{detail}; {more}");
+                }
+                (Code::Altered, expected, found, detail)
+            }
             Judgement::Pointer(detail) => (Code::Pointer, None, None, detail),
             Judgement::Conflict(detail) => (Code::Conflict, None, None, detail),
             // The others make no finding here: intact needs none, incomparable claims are told once for the place

@@ -79,6 +79,14 @@ impl Algorithm {
         }
     }
 
+    /// The name in sentences, where the one in tables would not be understood.
+    pub fn title(self) -> &'static str {
+        match self {
+            Algorithm::GitBlob => "git-blob SHA-1",
+            other => other.name(),
+        }
+    }
+
     /// The algorithm of a name as people write it: any case, `-` and `_` ignored, `b2` for BLAKE2b, `b3` for BLAKE3.
     pub fn from_name(name: &str) -> Option<Algorithm> {
         let folded: String =

@@ -3,7 +3,9 @@
 mod algorithm;
 mod hasher;
 pub mod rec1;
+mod running;
 mod state;
 
 pub use algorithm::{Algorithm, Digest, DigestParseError, DigestSet, Digests};
 pub use hasher::{Completed, Hasher, LoopHasher, MsgId, Offer};
+pub use running::Running;
