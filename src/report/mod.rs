@@ -7,6 +7,7 @@ pub mod amounts;
 mod human;
 mod json;
 mod paths;
+mod repair;
 #[cfg(test)]
 mod sample;
 
@@ -17,6 +18,7 @@ use crate::error::Error;
 
 pub use human::Human;
 pub use json::{Json, SCHEMA};
+pub use repair::RepairList;
 
 /// A format of reports.
 pub trait Renderer {
