@@ -151,6 +151,20 @@ fn what_must_be_fetched_again_is_listed_once_by_file() {
     put(home.path(), b"SUMS", format!("{sums}\\{}  c\\nd\n", sha256(b"y")).as_bytes());
     let args = ["verify", "data", "--manifest", "SUMS"];
     assert_eq!(failed(home.path(), &args), "b.tar\n\\c\\nd\ngone.txt\n");
+
+    // An index is no folder that anything could be fetched into.
+    let tree =
+        format!(r#"{{"format_version":1,"files":{{"gone":{{"size":4,"blob_id":"{}"}}}}}}"#, "0".repeat(40));
+    put(home.path(), format!("{COMMIT}.json").as_bytes(), tree.as_bytes());
+    let made = shardproof(home.path(), &["index", "data", "-o", "data.index"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let manifest = format!("hf-tree:{COMMIT}.json");
+    let list = failed(home.path(), &["verify", "data", "--manifest", &manifest]);
+    assert!(
+        list.contains(&format!("--revision {COMMIT} --local-dir data --force-download --include gone\n")),
+        "{list}"
+    );
+    assert_eq!(failed(home.path(), &["verify", "data.index", "--manifest", &manifest]), "gone\n");
 }
 
 #[test]

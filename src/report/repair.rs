@@ -15,6 +15,7 @@ use crate::audit::Report;
 use crate::audit::repair::{By, Repair, repairs};
 use crate::audit::report::HubOrigin;
 use crate::error::Error;
+use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted};
 use crate::locator::Escaped;
 
@@ -128,26 +129,33 @@ impl Commands<'_> {
         let (start, from_list) = match (self.by, hub) {
             _ if self.count == 0 => return Ok(()),
             (By::Download, Some(hub)) => {
+                let Some(start) = self.hf_download(hub) else { return Ok(()) };
                 if hub.repository.is_none() {
                     writeln!(
                         out,
                         "# Put the name of the repository, and its type, in place of REPO_ID and dataset."
                     )?;
                 }
-                let start = self.hf_download(hub);
-                let base = String::from_utf8_lossy(&hub.base).into_owned();
-                let cut = if base.is_empty() { String::new() } else { format!("s#^{base}/##; ") };
+                let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"/_-".contains(b);
+                let cut = match std::str::from_utf8(&hub.base) {
+                    Ok("") => String::new(),
+                    Ok(base) if hub.base.iter().all(is_plain) => format!("s#^{base}/##; "),
+                    // No pattern for every tool: such a list is taken by hand.
+                    _ => return Ok(writeln!(out, "# {start}")?),
+                };
                 let sed = format!("sed '{cut}s/[[*?]/[&]/g; s/^/--include=/'");
                 (start.clone(), format!("{sed} | xargs -d '\\n' -n {IN_COMMAND} {start}"))
             }
             // Where files come from that nothing on the disk tells of, only the user knows.
             (By::Download, None) => return Ok(()),
             (By::GitLfs, _) => {
-                let start = format!("git -C {} lfs pull", self.folder());
+                let Some(folder) = self.folder(None) else { return Ok(()) };
+                let start = format!("git -C {folder} lfs pull");
                 (start.clone(), start)
             }
             (By::GitAnnex, _) => {
-                let start = format!("git -C {} annex get --", self.folder());
+                let Some(folder) = self.folder(None) else { return Ok(()) };
+                let start = format!("git -C {folder} annex get --");
                 (start.clone(), format!("xargs -d '\\n' -n {IN_COMMAND} {start}"))
             }
         };
@@ -233,7 +241,7 @@ impl Commands<'_> {
         of_root.next()
     }
 
-    fn hf_download(&self, hub: &HubOrigin) -> String {
+    fn hf_download(&self, hub: &HubOrigin) -> Option<String> {
         let (kind, name) = match &hub.repository {
             Some((kind, name)) => (*kind, name.as_str()),
             None => ("dataset", "REPO_ID"),
@@ -241,18 +249,17 @@ impl Commands<'_> {
         let revision = hub.revision.as_deref().unwrap_or("COMMIT");
         let place = match &hub.cache {
             Some(cache) => format!("--cache-dir {}", quoted(&cache.to_string_lossy())),
-            None => format!("--local-dir {}", self.folder()),
+            None => format!("--local-dir {}", self.folder(hub.root)?),
         };
         let (name, revision) = (quoted(name), quoted(revision));
         // Without force the client keeps a file that is there, altered or not.
-        format!("hf download {name} --repo-type {kind} --revision {revision} {place} --force-download")
+        Some(format!("hf download {name} --repo-type {kind} --revision {revision} {place} --force-download"))
     }
 
-    /// The folder of the dataset.
-    fn folder(&self) -> String {
-        let root = self.report.roots.get(usize::from(self.root.unwrap_or(0)));
-        let name = root.map(|root| root.to_string_lossy()).unwrap_or_default();
-        quoted(&name)
+    /// The folder that files are fetched into; none for what is no folder of files, such as an index.
+    fn folder(&self, told: Option<u16>) -> Option<String> {
+        let root = self.report.roots.get(usize::from(self.root.or(told)?))?;
+        (root.is_dir() && !is_index(root)).then(|| quoted(&root.to_string_lossy()))
     }
 }
 
@@ -325,11 +332,15 @@ mod tests {
             cache: None,
             ..report.sources[0].hub.clone().unwrap()
         });
+        assert!(!rendered(&report).contains("# hf"), "there is no folder to fetch into");
+        let folder = tempfile::tempdir().unwrap();
+        report.roots[0] = folder.path().to_path_buf();
         let text = rendered(&report);
-        assert!(
-            text.contains("hf download REPO_ID --repo-type dataset --revision COMMIT --local-dir data/a"),
-            "{text}"
+        let command = format!(
+            "# hf download REPO_ID --repo-type dataset --revision COMMIT --local-dir {} ",
+            quoted(&folder.path().to_string_lossy())
         );
+        assert!(text.contains(&command), "{text}");
         assert!(text.starts_with("# Put the name of the repository"), "{text}");
     }
 
