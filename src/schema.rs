@@ -16,6 +16,9 @@ pub const OBSERVATIONS: &str = "observations/1";
 /// Name and version of [`findings`].
 pub const FINDINGS: &str = "findings/1";
 
+/// Name and version of [`reported_findings`].
+pub const REPORTED_FINDINGS: &str = "reported-findings/1";
+
 /// What was measured of each item.
 pub fn observations() -> SchemaRef {
     let digest = |name: &str, bytes| Field::new(name, DataType::FixedSizeBinary(bytes), true);
@@ -68,11 +71,23 @@ pub fn observations() -> SchemaRef {
     versioned(fields, OBSERVATIONS)
 }
 
-/// Facts about places.
+/// Facts about places, as an index keeps them.
 pub fn findings() -> SchemaRef {
+    versioned(fields_of_findings(), FINDINGS)
+}
+
+/// Facts about places, as a report tells them: with what `--accept` says of them.
+pub fn reported_findings() -> SchemaRef {
+    let mut fields = fields_of_findings();
+    fields.push(Field::new("accepted", DataType::Utf8, true));
+    fields.push(Field::new("accepted_until", DataType::Utf8, true));
+    versioned(fields, REPORTED_FINDINGS)
+}
+
+fn fields_of_findings() -> Vec<Field> {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let number = |name: &str| Field::new(name, DataType::Int64, true);
-    let fields = vec![
+    vec![
         Field::new("code", DataType::Utf8, false),
         Field::new("class", DataType::Utf8, false),
         text("level"),
@@ -90,8 +105,7 @@ pub fn findings() -> SchemaRef {
         Field::new("detail", DataType::Utf8, false),
         Field::new("shard_bytes", DataType::Binary, true),
         Field::new("member_bytes", DataType::Binary, true),
-    ];
-    versioned(fields, FINDINGS)
+    ]
 }
 
 fn versioned(fields: Vec<Field>, version: &str) -> SchemaRef {

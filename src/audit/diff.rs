@@ -46,6 +46,7 @@ pub fn diff(
                 AuditOptions { mode: Mode::Index, roots: vec![first.to_path_buf()], ..options.clone() };
             let folder = scratch.path().join("first");
             indexing.output = Some(folder.clone());
+            indexing.accept = None;
             indexing.declared = DigestSet::of(Algorithm::Sha256);
             indexing::index(&indexing, progress, stop)?;
             folder

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::conclusion::conclude;
 use super::findings::Findings;
 use super::lists::Lists;
 use super::options::{AuditOptions, Samples};
@@ -16,7 +17,6 @@ use crate::check::balance::{Balance, ItemClass};
 use crate::check::{Rules, place_of_claim};
 use crate::digest::DigestSet;
 use crate::error::{Error, Result};
-use crate::finding::Class;
 use crate::index::observations::{DIGESTS, FORMAT, FindingsWriter, IndexDir, MARKER};
 use crate::index::spool::Spool;
 use crate::locator::Escaped;
@@ -140,16 +140,10 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         left_out: listing.left_out,
         spilled: scratch.spilled(),
     };
-    let any = |class| counts.iter().any(|(code, &n)| code.class() == class && n > 0);
-    let (verdict, exit_code) = match plan.files == 0 || any(Class::Gap) || !coverage.broken.is_empty() {
-        _ if any(Class::Wrong) || (options.strict && any(Class::Note)) => (Verdict::Invalid, 1),
-        true if options.strict => (Verdict::Invalid, 1),
-        true => (Verdict::Incomplete, 3),
-        false => (Verdict::Valid, 0),
-    };
-    Ok(Report {
-        verdict,
-        exit_code,
+    let mut report = Report {
+        lacking: plan.files == 0 || !coverage.broken.is_empty(),
+        verdict: Verdict::Incomplete,
+        exit_code: 3,
         options: options_of(options),
         arguments: options.arguments.clone(),
         started,
@@ -163,7 +157,10 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         counts,
         findings,
         reveal: false,
-    })
+        accepted: None,
+    };
+    conclude(&mut report, options)?;
+    Ok(report)
 }
 
 /// What no column keeps would be measured in vain.

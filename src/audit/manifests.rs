@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::listing::{Listing, join, read_pointer};
 use super::options::{AuditOptions, ScopeOption};
-use super::report::SourceReport;
+use super::report::{HubOrigin, SourceReport};
 use super::urls;
 use crate::check::balance::{Balance, ClaimClass};
 use crate::check::{FindingSink, claim_key};
@@ -20,6 +20,7 @@ use crate::finding::{Code, Finding};
 use crate::index::observations::{self, IndexDir, Store};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, ItemPath, Locator, place_key};
+use crate::manifest::hf_tree::HfTree;
 use crate::manifest::{self, Context, ManifestError, ManifestFormat, hf_local, lfs_pointer};
 use crate::observation::{Kind, Observation, State};
 
@@ -219,7 +220,11 @@ impl Loader<'_> {
         own_files: &mut HashSet<PathBuf>,
     ) -> Result<Scope> {
         self.base = self.base_of_named(path)?;
-        self.file(path, format, own_files)?.map_err(|error| {
+        let read = self.file(path, format, own_files)?;
+        if self.report.format == HfTree.name() {
+            self.report.hub = Some(HubOrigin::of_tree(path, self.base.add.clone()));
+        }
+        read.map_err(|error| {
             let reason = match error {
                 ManifestError::Sink(error) => return error,
                 ManifestError::Io(cause) => {
@@ -385,6 +390,7 @@ impl Loader<'_> {
         match hf_local::read(layout, self.source, revision.as_deref(), self) {
             Ok(described) => {
                 self.report.format = described.format;
+                self.report.hub = Some(HubOrigin::of_layout(root, layout, described.commit));
                 Ok(Some(described.scope))
             }
             Err(ManifestError::Sink(error)) => Err(error),

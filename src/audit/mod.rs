@@ -1,5 +1,7 @@
 //! The run: load what is claimed, list what is there, plan, read, settle, report.
 
+pub mod acceptance;
+pub mod conclusion;
 mod diff;
 mod distrust;
 mod division;
@@ -14,11 +16,14 @@ mod parts;
 mod planning;
 mod progress;
 mod reading;
+pub mod repair;
 pub mod report;
 mod reused;
 mod run;
 mod urls;
 
+pub use acceptance::Acceptance;
+pub use conclusion::FailOn;
 pub use diff::diff;
 pub use indexing::index;
 pub use options::{AuditOptions, Mode, Samples, ScopeOption, SourceSpec};

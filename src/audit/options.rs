@@ -3,9 +3,12 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use globset::GlobSet;
 
+use super::acceptance::Acceptance;
+use super::conclusion::FailOn;
 use crate::digest::{Algorithm, DigestSet};
 use crate::hashlist::Columns;
 
@@ -51,6 +54,10 @@ pub struct AuditOptions {
     pub follow_links: bool,
     /// Gaps and notes count as wrong.
     pub strict: bool,
+    /// Findings that lead to exit code 1, in place of all that are wrong.
+    pub fail_on: Option<FailOn>,
+    /// Findings that do not count for the exit code.
+    pub accept: Option<Arc<Acceptance>>,
     /// Digests of hash lists may be shown.
     pub reveal: bool,
     /// Worker threads.
@@ -93,6 +100,8 @@ impl AuditOptions {
             require: None,
             follow_links: false,
             strict: false,
+            fail_on: None,
+            accept: None,
             reveal: false,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             memory: 256 << 20,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::acceptance::{Accepted, Entry};
 use crate::check::balance::Balance;
 use crate::error::Result;
 use crate::finding::{Class, Code, Finding};
@@ -41,12 +42,21 @@ pub struct Report {
     pub findings: Sorted<Finding>,
     /// Digests of known-bad items may be shown.
     pub reveal: bool,
+    /// Something was not checked, whatever the findings say: nothing at all was, or whether everything is here is unknown.
+    pub lacking: bool,
+    /// What `--accept` accepted.
+    pub accepted: Option<Accepted>,
 }
 
 impl Report {
     /// All findings in order.
     pub fn findings(&self) -> impl Iterator<Item = Result<Finding>> {
         self.findings.iter().map(|record| record.map(|(_, finding)| finding))
+    }
+
+    /// The entry of `--accept` that accepts a finding.
+    pub fn accepted(&self, finding: &Finding) -> Option<&Entry> {
+        self.accepted.as_ref()?.entry_for(finding, self)
     }
 
     /// How many findings are of a class.
@@ -72,6 +82,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The exit code where nothing was accepted and `--fail-on` was not said.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Verdict::Valid => 0,
+            Verdict::Invalid => 1,
+            Verdict::Incomplete => 3,
+        }
+    }
+
     /// The word in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -105,6 +124,23 @@ pub struct SourceReport {
     pub rejections: Vec<(u64, String)>,
     /// It was not named but found in the dataset.
     pub found_in_dataset: bool,
+    /// The repository of the Hugging Face Hub that it speaks of.
+    pub hub: Option<HubOrigin>,
+}
+
+/// Where files can be downloaded again, as far as a dataset on the disk tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubOrigin {
+    /// The dataset root; `None` where any of them may be meant.
+    pub root: Option<u16>,
+    /// Type and name of the repository: `dataset`, `org/name`.
+    pub repository: Option<(&'static str, String)>,
+    /// The commit.
+    pub revision: Option<String>,
+    /// The folder of the cache, where the files lie in one.
+    pub cache: Option<PathBuf>,
+    /// What stands before the repository's own paths.
+    pub base: Vec<u8>,
 }
 
 impl SourceReport {
@@ -124,6 +160,7 @@ impl SourceReport {
             unusable: None,
             rejections: Vec::new(),
             found_in_dataset: false,
+            hub: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::conclusion::conclude;
 use super::distrust::{self, Distrust};
 use super::findings::{Findings, Names};
 use super::in_rows::{self, ColumnTally};
@@ -22,7 +23,7 @@ use crate::check::samples::{self, Sides};
 use crate::check::{Rules, absent, containers, contents, places};
 use crate::claim::{Scope, SourceId};
 use crate::error::{Error, Result};
-use crate::finding::{Class, Code, Finding};
+use crate::finding::{Code, Finding};
 use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted};
 use crate::locator::Escaped;
@@ -223,21 +224,19 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         left_out: listing.left_out,
         spilled: scratch.spilled(),
     };
-    let (verdict, exit_code) = conclude(
-        options,
-        &counts,
-        &coverage,
-        usable || !columns.is_empty(),
-        unusable,
-        !lists.is_empty(),
-        loaded.unknown_scope && options.scope.is_none() && !options.subset,
-    );
+    let nothing_claimed = (usable || !columns.is_empty()) && coverage.balance.claims_checked() == 0;
+    let nothing_looked_up = !lists.is_empty() && coverage.looked_up == 0;
+    let unknown_scope = loaded.unknown_scope && options.scope.is_none() && !options.subset;
+    let lacking =
+        unusable || nothing_claimed || nothing_looked_up || unknown_scope || !coverage.broken.is_empty();
     let mut sources = loaded.reports;
     sources.extend(read.in_rows.sources(&columns));
     sources.extend(lists.reports.iter().cloned());
-    Ok(Report {
-        verdict,
-        exit_code,
+    let mut report = Report {
+        lacking,
+        // Until it is concluded.
+        verdict: Verdict::Incomplete,
+        exit_code: 3,
         options: options_of(options),
         arguments: options.arguments.clone(),
         started,
@@ -251,7 +250,13 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         counts,
         findings,
         reveal: options.reveal,
-    })
+        accepted: None,
+    };
+    conclude(&mut report, options)?;
+    for idle in report.accepted.iter().flat_map(|accepted| accepted.told_idle()) {
+        progress.notice(&idle);
+    }
+    Ok(report)
 }
 
 /// A run that was asked to stop ends between two stages, without a report.
@@ -408,33 +413,6 @@ pub(super) fn coverage_scope(options: &AuditOptions, unknown: bool) -> &'static 
     }
 }
 
-fn conclude(
-    options: &AuditOptions,
-    counts: &BTreeMap<Code, u64>,
-    coverage: &Coverage,
-    usable_manifest: bool,
-    unusable_manifest: bool,
-    has_lists: bool,
-    unknown_scope: bool,
-) -> (Verdict, u8) {
-    let any = |class: Class| counts.iter().any(|(code, &n)| code.class() == class && n > 0);
-    let nothing_claimed = usable_manifest && coverage.balance.claims_checked() == 0;
-    let nothing_looked_up = has_lists && coverage.looked_up == 0;
-    let gap = any(Class::Gap)
-        || unusable_manifest
-        || nothing_claimed
-        || nothing_looked_up
-        || unknown_scope
-        || !coverage.broken.is_empty();
-    if any(Class::Wrong) || (options.strict && (gap || any(Class::Note))) {
-        (Verdict::Invalid, 1)
-    } else if gap {
-        (Verdict::Incomplete, 3)
-    } else {
-        (Verdict::Valid, 0)
-    }
-}
-
 /// What changes the answer, as it is told in the report.
 pub(super) fn options_of(options: &AuditOptions) -> BTreeMap<&'static str, String> {
     let mut all = BTreeMap::new();
@@ -461,6 +439,9 @@ pub(super) fn options_of(options: &AuditOptions) -> BTreeMap<&'static str, Strin
         if on {
             all.insert(name, "true".to_string());
         }
+    }
+    if let Some(listed) = &options.fail_on {
+        all.insert("fail_on", listed.typed());
     }
     if let Some(required) = options.require {
         all.insert("require", required.to_string());

@@ -6,7 +6,7 @@ use clap::Args;
 use shardproof::audit::{AuditOptions, Mode};
 
 use super::help;
-use super::options::{OutputArgs, ReadArgs};
+use super::options::{OutcomeArgs, OutputArgs, ReadArgs};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -32,12 +32,16 @@ pub struct Diff {
     #[command(flatten)]
     reading: ReadArgs,
     #[command(flatten)]
+    pub outcome: OutcomeArgs,
+    #[command(flatten)]
     pub output: OutputArgs,
 }
 
 impl Diff {
     /// What is meant by what was typed.
     pub fn meaning(&self) -> anyhow::Result<AuditOptions> {
-        self.reading.meaning(Mode::Diff, vec![self.second.clone()])
+        let mut options = self.reading.meaning(Mode::Diff, vec![self.second.clone()])?;
+        self.outcome.add_to(&mut options)?;
+        Ok(options)
     }
 }

@@ -17,6 +17,8 @@ EXIT CODES:
   1    invalid: something is wrong: altered, missing, moved, undisclosed, known-bad, …
   2    the job could not be done: wrong usage, an unusable manifest or list, nothing to check against
   3    incomplete: nothing wrong was seen, but not everything was checked
+       --fail-on CODES: 1 where one of these was found, else 3 for a gap, else 0; --accept FILE: as if its findings were
+       not there
   130  stopped by Ctrl-C, without a report; 143: by SIGTERM";
 
 const EXIT_CODES_OF_DIFF: &str = "\

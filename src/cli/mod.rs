@@ -49,24 +49,29 @@ enum Command {
 /// Runs a command; the exit code where the job could be done.
 pub fn run(cli: Cli, arguments: Vec<String>) -> anyhow::Result<u8> {
     let mut first = None;
-    let (mut options, output) = match cli.command {
-        Command::Audit(typed) => (typed.meaning()?, typed.output),
-        Command::Verify(typed) => (typed.meaning()?, typed.output),
-        Command::Flag(typed) => (typed.meaning()?, typed.output),
+    let (mut options, output, failed_out) = match cli.command {
+        Command::Audit(typed) => (typed.meaning()?, typed.output, typed.outcome.failed_out),
+        Command::Verify(typed) => (typed.meaning()?, typed.output, typed.outcome.failed_out),
+        Command::Flag(typed) => (typed.meaning()?, typed.output, typed.outcome.failed_out),
         Command::Diff(typed) => {
             first = Some(typed.first.clone());
-            (typed.meaning()?, typed.output)
+            (typed.meaning()?, typed.output, typed.outcome.failed_out)
         }
-        Command::Index(typed) => (typed.meaning()?, typed.reports),
+        Command::Index(typed) => (typed.meaning()?, typed.reports, None),
         Command::Completions(typed) => return typed.print(),
     };
     options.arguments = arguments;
-    check(&options, first.as_deref(), &output)
+    let outputs = Outputs::prepare(&output, failed_out.as_deref(), &options)?;
+    check(&options, first.as_deref(), &output, &outputs)
 }
 
 /// Audits, and writes all reports. `first` is what a dataset is compared with by `diff`.
-fn check(options: &AuditOptions, first: Option<&Path>, output: &OutputArgs) -> anyhow::Result<u8> {
-    let outputs = Outputs::prepare(output, options)?;
+fn check(
+    options: &AuditOptions,
+    first: Option<&Path>,
+    output: &OutputArgs,
+    outputs: &Outputs,
+) -> anyhow::Result<u8> {
     let signals = Signals::listen()?;
     let progress = Telling::new(output.progress, output.quiet);
     let result = match options.mode {

@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use shardproof::audit::{AuditOptions, Mode, Samples};
+use shardproof::audit::{Acceptance, AuditOptions, FailOn, Mode, Samples};
 use shardproof::digest::Algorithm;
 
 use super::meaning;
@@ -181,11 +183,53 @@ impl ListArgs {
     }
 }
 
+/// What the exit code goes by, and what is written for whoever mends the dataset.
+#[derive(Debug, Args)]
+pub struct OutcomeArgs {
+    /// End with 1 only where these are found: codes such as altered,missing, or wrong, gap, note, or none.
+    ///
+    /// Only the exit code changes; the verdict and the reports tell all. What is not listed is no failure, but where
+    /// something could not be checked the exit code is 3 all the same, and known-bad items always end with 1. The codes
+    /// are the headings of docs/findings.md. Example: --fail-on altered,missing,pointer
+    #[arg(
+        long, value_name = "CODES", value_delimiter = ',', hide_possible_values = true,
+        value_parser = PossibleValuesParser::new(FailOn::words()), help_heading = "How to judge"
+    )]
+    fail_on: Option<Vec<String>>,
+    /// Findings that somebody has looked at: they are told, but do not count for the exit code.
+    ///
+    /// A TOML file with an [[accept]] entry for each: code, shard (member, row, column, offset as in the JSON report),
+    /// digest (what was found there, so that the acceptance lapses with the content), reason, and expires if it shall
+    /// end. Entries that accept nothing are told. Example: --accept accepted.toml
+    #[arg(long, value_name = "FILE", help_heading = "How to judge")]
+    accept: Option<PathBuf>,
+    /// Write the paths of all files that must be fetched again, one on a line; empty if there is none.
+    ///
+    /// Altered, missing and unreadable files and pointers. Comments say which `hf download`, `git lfs pull` or `git annex
+    /// get` fetches them, where the dataset tells. Example: --failed-out failed.txt
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub failed_out: Option<PathBuf>,
+}
+
+impl OutcomeArgs {
+    /// Adds them to the options of a run.
+    pub fn add_to(&self, options: &mut AuditOptions) -> anyhow::Result<()> {
+        if let Some(words) = &self.fail_on {
+            options.fail_on = Some(FailOn::of(words).map_err(|why| anyhow!("--fail-on: {why}"))?);
+        }
+        if let Some(path) = &self.accept {
+            options.accept = Some(Arc::new(Acceptance::read(path)?));
+        }
+        Ok(())
+    }
+}
+
 /// Where reports go, and what is told on the way.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
-    /// Write a report to a file, as human:FILE or json:FILE; can be given more than once.
+    /// Write a report to a file, as FORMAT:FILE; can be given more than once.
     ///
+    /// Formats are human, json, jsonl, parquet, markdown (for an issue) and junit (for continuous integration).
     /// A report appears whole or not at all, and never inside a DATASET. One that names known-bad items can be read by
     /// its owner only.
     #[arg(long, value_name = "FORMAT:FILE", help_heading = "Output")]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use shardproof::audit::{AuditOptions, Report};
-use shardproof::report::{self, Look, RenderError, Renderer};
+use shardproof::report::{self, Look, RenderError, Renderer, RepairList};
 
 use super::meaning::before_colon;
 use super::options::OutputArgs;
@@ -29,9 +29,14 @@ enum Target {
 
 impl Outputs {
     /// Decides where reports go, and refuses what could not be written, before anything is read.
-    pub fn prepare(args: &OutputArgs, options: &AuditOptions) -> anyhow::Result<Outputs> {
+    pub fn prepare(
+        args: &OutputArgs,
+        failed_out: Option<&Path>,
+        options: &AuditOptions,
+    ) -> anyhow::Result<Outputs> {
         let look = Look { colour: io::stdout().is_terminal() && wants_colour() };
         let stdout = report::by_name(&args.format, look).ok_or_else(|| anyhow!(known_formats()))?;
+        check_terminal(stdout.as_ref(), io::stdout().is_terminal())?;
         let mut files: Vec<(Box<dyn Renderer>, Target)> = Vec::new();
         for word in &args.report {
             let (format, path) =
@@ -46,6 +51,14 @@ impl Outputs {
             }
             files.push((renderer, target));
         }
+        if let Some(path) = failed_out {
+            let target = Target::of(path, options)?;
+            if matches!(target, Target::File { .. }) && files.iter().any(|(_, other)| *other == target) {
+                bail!("a report and the list of --failed-out would both be written to {}", path.display());
+            }
+            let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
+            files.push((Box::new(RepairList { scratch }), target));
+        }
         Ok(Outputs { stdout, files })
     }
 
@@ -59,6 +72,17 @@ impl Outputs {
         let written = to_stdout(|out| self.stdout.render(report, out));
         failed.or(written.err()).map_or(Ok(()), Err)
     }
+}
+
+/// What is no text would garble a terminal.
+fn check_terminal(renderer: &dyn Renderer, terminal: bool) -> anyhow::Result<()> {
+    if terminal && !renderer.is_text() {
+        bail!(
+            "--format {0} is no text, and standard output is a terminal; write it to a file with --report {0}:FILE",
+            renderer.name()
+        );
+    }
+    Ok(())
 }
 
 fn known_formats() -> String {
@@ -116,8 +140,9 @@ impl Target {
                 )));
             }
         }
-        for spec in options.manifests.iter().chain(&options.hash_lists) {
-            if fs::canonicalize(&spec.path).is_ok_and(|source| source == path) {
+        let sources = options.manifests.iter().chain(&options.hash_lists).map(|spec| &spec.path);
+        for source in sources.chain(options.accept.iter().map(|list| &list.path)) {
+            if fs::canonicalize(source).is_ok_and(|source| source == path) {
                 return Err(refuse("it is a manifest or list of this run"));
             }
         }
@@ -167,4 +192,18 @@ fn render(renderer: &dyn Renderer, report: &Report, out: impl Write) -> anyhow::
     renderer.render(report, &mut out)?;
     out.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_text_is_shown_on_a_terminal() {
+        for name in report::names() {
+            let renderer = report::by_name(name, Look::default()).unwrap();
+            assert!(check_terminal(renderer.as_ref(), false).is_ok());
+            assert_eq!(check_terminal(renderer.as_ref(), true).is_err(), name == "parquet", "{name}");
+        }
+    }
 }

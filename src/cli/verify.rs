@@ -4,7 +4,7 @@ use clap::Args;
 use shardproof::audit::{AuditOptions, Mode};
 
 use super::help;
-use super::options::{DataArgs, ManifestArgs, OutputArgs};
+use super::options::{DataArgs, ManifestArgs, OutcomeArgs, OutputArgs};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -12,6 +12,8 @@ EXAMPLES:
   shardproof verify data/ --manifest SHA256SUMS
   shardproof verify data/ --manifest tree.json --include '*.tar' --subset
   shardproof verify data/ --manifest md5sums.txt --algorithm md5 --base images
+  shardproof verify data/ --failed-out failed.txt  which files to fetch again, and with which command
+  shardproof verify data/ --accept accepted.toml --fail-on altered,missing --report junit:report.xml
 ";
 
 /// Check that datasets are complete and what their publisher published.
@@ -26,6 +28,8 @@ pub struct Verify {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
+    pub outcome: OutcomeArgs,
+    #[command(flatten)]
     pub output: OutputArgs,
 }
 
@@ -34,6 +38,7 @@ impl Verify {
     pub fn meaning(&self) -> anyhow::Result<AuditOptions> {
         let mut options = self.data.meaning(Mode::Verify)?;
         self.manifests.add_to(&mut options)?;
+        self.outcome.add_to(&mut options)?;
         Ok(options)
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::paths::{MemberText, PathText};
 use super::{NOTICE, RenderError, Renderer};
+use crate::audit::acceptance::Accepted;
 use crate::audit::{Report, SourceReport};
 use crate::check::balance::ClaimClass;
 use crate::error::Error;
@@ -34,30 +35,21 @@ impl Renderer for Json {
 
     fn render(&self, report: &Report, out: &mut dyn Write) -> Result<(), RenderError> {
         let mut object = Object { out, begun: false };
-        object.field("schema", &NAME)?;
-        if report.has_hits() {
-            object.field("notice", &NOTICE)?;
+        let head = Head::of(report);
+        object.field("schema", &head.schema)?;
+        if let Some(notice) = head.notice {
+            object.field("notice", &notice)?;
         }
-        object.field("tool", &Tool { name: "shardproof", version: env!("CARGO_PKG_VERSION") })?;
-        object.field("verdict", &report.verdict.name())?;
-        object.field("exit_code", &report.exit_code)?;
-        object.field("options", &report.options)?;
-        object.field(
-            "run",
-            &Run {
-                started: report.started.to_string(),
-                finished: report.finished.to_string(),
-                arguments: &report.arguments,
-            },
-        )?;
-        object.field("dataset", &Dataset::of(report))?;
-        object.rows("sources", report.sources.iter().map(Ok), |object, source| {
-            object.value(&Source::of(source))
-        })?;
-        object.field("coverage", &Coverage::of(report))?;
-        let counts: BTreeMap<&str, u64> =
-            report.counts.iter().filter(|(_, n)| **n > 0).map(|(code, &n)| (code.name(), n)).collect();
-        object.field("counts", &counts)?;
+        object.field("tool", &head.tool)?;
+        object.field("verdict", &head.verdict)?;
+        object.field("exit_code", &head.exit_code)?;
+        object.field("options", &head.options)?;
+        object.field("run", &Run::of(report))?;
+        object.field("dataset", &head.dataset)?;
+        object.rows("sources", head.sources.iter().map(Ok), |object, source| object.value(source))?;
+        object.field("coverage", &head.coverage)?;
+        object.field("counts", &head.counts)?;
+        object.field("acceptance", &head.acceptance)?;
         // Read back one at a time, and written before the next is read.
         object.rows("findings", report.findings(), |object, finding| {
             object.value(&Row::of(&finding, report))
@@ -110,6 +102,74 @@ impl Object<'_> {
     }
 }
 
+/// A report without its findings and without what differs from run to run.
+#[derive(Serialize)]
+pub(super) struct Head<'a> {
+    schema: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'static str>,
+    tool: Tool,
+    verdict: &'static str,
+    exit_code: u8,
+    options: &'a BTreeMap<&'static str, String>,
+    dataset: Dataset<'a>,
+    sources: Vec<Source<'a>>,
+    coverage: Coverage<'a>,
+    counts: BTreeMap<&'static str, u64>,
+    acceptance: Option<Acceptance<'a>>,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn of(report: &'a Report) -> Self {
+        Head {
+            schema: NAME,
+            notice: report.has_hits().then_some(NOTICE),
+            tool: Tool { name: "shardproof", version: env!("CARGO_PKG_VERSION") },
+            verdict: report.verdict.name(),
+            exit_code: report.exit_code,
+            options: &report.options,
+            dataset: Dataset::of(report),
+            sources: report.sources.iter().map(Source::of).collect(),
+            coverage: Coverage::of(report),
+            counts: by_name(&report.counts),
+            acceptance: report.accepted.as_ref().map(Acceptance::of),
+        }
+    }
+}
+
+fn by_name(counts: &BTreeMap<Code, u64>) -> BTreeMap<&'static str, u64> {
+    counts.iter().filter(|(_, n)| **n > 0).map(|(code, &n)| (code.name(), n)).collect()
+}
+
+/// What `--accept` did.
+#[derive(Serialize)]
+struct Acceptance<'a> {
+    path: PathText<'a>,
+    sha256: &'a str,
+    entries: usize,
+    counts: BTreeMap<&'static str, u64>,
+    idle: Vec<Idle<'a>>,
+}
+
+/// An entry that accepts nothing.
+#[derive(Serialize)]
+struct Idle<'a> {
+    entry: usize,
+    reason: &'a str,
+}
+
+impl<'a> Acceptance<'a> {
+    fn of(accepted: &'a Accepted) -> Self {
+        Acceptance {
+            path: PathText(accepted.list.path.as_os_str().as_bytes()),
+            sha256: &accepted.list.sha256,
+            entries: accepted.list.entries.len(),
+            counts: by_name(&accepted.counts),
+            idle: accepted.idle.iter().map(|(entry, reason)| Idle { entry: *entry, reason }).collect(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Tool {
     name: &'static str,
@@ -117,10 +177,20 @@ struct Tool {
 }
 
 #[derive(Serialize)]
-struct Run<'a> {
+pub(super) struct Run<'a> {
     started: String,
     finished: String,
     arguments: &'a [String],
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn of(report: &'a Report) -> Self {
+        Run {
+            started: report.started.to_string(),
+            finished: report.finished.to_string(),
+            arguments: &report.arguments,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -245,7 +315,7 @@ impl<'a> Coverage<'a> {
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     code: &'static str,
     class: &'static str,
     level: Option<&'static str>,
@@ -256,6 +326,14 @@ struct Row<'a> {
     found: Option<String>,
     distance: Option<u16>,
     detail: &'a str,
+    accepted: Option<Reason<'a>>,
+}
+
+/// Why somebody accepts a finding, and until when.
+#[derive(Serialize)]
+struct Reason<'a> {
+    reason: &'a str,
+    expires: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -269,7 +347,7 @@ struct Place<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(finding: &'a Finding, report: &'a Report) -> Self {
+    pub(super) fn of(finding: &'a Finding, report: &'a Report) -> Self {
         // Whoever makes a known-bad finding leaves its digests out; this is the last gate before the file.
         let shown = finding.code != Code::KnownBad || report.reveal;
         let source = finding.source.and_then(|id| report.sources.get(id.0 as usize));
@@ -284,6 +362,10 @@ impl<'a> Row<'a> {
             found: finding.found.as_ref().filter(|_| shown).map(ToString::to_string),
             distance: finding.distance,
             detail: &finding.detail,
+            accepted: report.accepted(finding).map(|entry| Reason {
+                reason: &entry.reason,
+                expires: entry.expires.map(|day| day.to_string()),
+            }),
         }
     }
 }

@@ -6,7 +6,12 @@
 pub mod amounts;
 mod human;
 mod json;
+mod jsonl;
+mod junit;
+mod markdown;
+mod parquet;
 mod paths;
+mod repair;
 #[cfg(test)]
 mod sample;
 
@@ -17,6 +22,11 @@ use crate::error::Error;
 
 pub use human::Human;
 pub use json::{Json, SCHEMA};
+pub use jsonl::JsonLines;
+pub use junit::JUnit;
+pub use markdown::Markdown;
+pub use parquet::Parquet;
+pub use repair::RepairList;
 
 /// A format of reports.
 pub trait Renderer {
@@ -28,11 +38,23 @@ pub trait Renderer {
     /// # Errors
     /// Where writing fails, or the findings cannot be read back.
     fn render(&self, report: &Report, out: &mut dyn Write) -> Result<(), RenderError>;
+
+    /// Whether it is text, which can be shown on a terminal.
+    fn is_text(&self) -> bool {
+        true
+    }
 }
 
 /// All formats; the first is the default.
 pub fn formats(look: Look) -> Vec<Box<dyn Renderer>> {
-    vec![Box::new(Human { colour: look.colour }), Box::new(Json)]
+    vec![
+        Box::new(Human { colour: look.colour }),
+        Box::new(Json),
+        Box::new(JsonLines),
+        Box::new(Parquet),
+        Box::new(Markdown),
+        Box::new(JUnit),
+    ]
 }
 
 /// How a report is shown, for formats that are looked at.
@@ -75,7 +97,7 @@ mod tests {
     #[test]
     fn formats_are_found_by_their_names() {
         let names = names();
-        assert_eq!(names, ["human", "json"]);
+        assert_eq!(names, ["human", "json", "jsonl", "parquet", "markdown", "junit"]);
         for name in names {
             assert_eq!(by_name(name, Look::default()).map(|r| r.name()), Some(name));
         }

@@ -149,5 +149,7 @@ fn report(roots: u16, balance: Balance, findings: Vec<Finding>) -> Report {
         counts,
         findings: spool.sorted().unwrap(),
         reveal: false,
+        lacking: false,
+        accepted: None,
     }
 }

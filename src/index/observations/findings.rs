@@ -2,12 +2,10 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
@@ -15,10 +13,11 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use super::columns::NESTED;
+use super::finding_rows::{Beside, FindingRows};
 use super::part::{damaged, guarded, not_written};
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
-use crate::locator::{Escaped, Locator};
+use crate::locator::Locator;
 use crate::schema;
 
 /// Name of the file.
@@ -31,18 +30,9 @@ const BATCH: usize = 4096;
 pub struct FindingsWriter {
     path: PathBuf,
     writer: ArrowWriter<File>,
-    texts: [StringBuilder; 10],
-    numbers: [Int64Builder; 4],
-    bytes: [BinaryBuilder; 2],
-    held: usize,
+    rows: FindingRows,
     count: u64,
 }
-
-/// The columns of text, in the order of their builders; so below the numbers and the bytes.
-const TEXTS: [&str; 10] =
-    ["code", "class", "level", "root", "shard", "member", "column", "source", "expected", "detail"];
-const NUMBERS: [&str; 4] = ["row", "offset", "line", "distance"];
-const BYTES: [&str; 2] = ["shard_bytes", "member_bytes"];
 
 impl FindingsWriter {
     /// Begins the table in the folder of an index.
@@ -56,15 +46,7 @@ impl FindingsWriter {
             WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
         let writer = ArrowWriter::try_new(file, schema::findings(), Some(properties))
             .map_err(|error| not_written(&path, error))?;
-        Ok(FindingsWriter {
-            path,
-            writer,
-            texts: Default::default(),
-            numbers: Default::default(),
-            bytes: Default::default(),
-            held: 0,
-            count: 0,
-        })
+        Ok(FindingsWriter { path, writer, rows: FindingRows::new(schema::findings()), count: 0 })
     }
 
     /// Adds a finding about a dataset whose roots are called so.
@@ -72,63 +54,14 @@ impl FindingsWriter {
     /// # Errors
     /// Where the disk is full.
     pub fn push(&mut self, finding: &Finding, roots: &[String]) -> Result<()> {
-        let place = finding.locator.as_ref();
-        let member = place.map(|p| p.member.join(NESTED.as_bytes())).filter(|member| !member.is_empty());
-        let shown = |bytes: &[u8]| match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_string(),
-            Err(_) => Escaped(bytes).to_string(),
-        };
-        let texts = [
-            Some(finding.code.name().to_string()),
-            Some(finding.code.class().name().to_string()),
-            finding.level.map(|level| level.name().to_string()),
-            place.and_then(|p| roots.get(usize::from(p.root?)).cloned()),
-            place.map(|p| shown(&p.shard)),
-            member.as_deref().map(shown),
-            place.and_then(|p| p.column.clone()),
-            None,
-            finding.expected.as_ref().map(ToString::to_string),
-            Some(finding.detail.clone()),
-        ];
-        for (builder, text) in self.texts.iter_mut().zip(texts) {
-            builder.append_option(text);
-        }
-        let number = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-        let numbers = [
-            place.and_then(|p| p.row),
-            place.and_then(|p| p.offset),
-            finding.line,
-            finding.distance.map(u64::from),
-        ];
-        for (builder, n) in self.numbers.iter_mut().zip(numbers) {
-            builder.append_option(number(n));
-        }
-        let odd = |bytes: Option<Vec<u8>>| bytes.filter(|bytes| std::str::from_utf8(bytes).is_err());
-        self.bytes[0].append_option(odd(place.map(|p| p.shard.clone())));
-        self.bytes[1].append_option(odd(member));
-        self.held += 1;
+        let root = finding.locator.as_ref().and_then(|place| roots.get(usize::from(place.root?)).cloned());
+        self.rows.push(finding, Beside { root, ..Beside::default() });
         self.count += 1;
-        if self.held >= BATCH { self.flush() } else { Ok(()) }
+        if self.rows.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
-        let len = std::mem::take(&mut self.held);
-        let schema = schema::findings();
-        let columns = schema.fields().iter().map(|field| -> ArrayRef {
-            let name = field.name().as_str();
-            if let Some(at) = TEXTS.iter().position(|text| *text == name) {
-                Arc::new(self.texts[at].finish())
-            } else if let Some(at) = NUMBERS.iter().position(|number| *number == name) {
-                Arc::new(self.numbers[at].finish())
-            } else if let Some(at) = BYTES.iter().position(|bytes| *bytes == name) {
-                Arc::new(self.bytes[at].finish())
-            } else {
-                // No digest is found where nothing is compared.
-                arrow_array::new_null_array(field.data_type(), len)
-            }
-        });
-        let columns = columns.collect();
-        let batch = RecordBatch::try_new(schema, columns).map_err(ParquetError::from);
+        let batch = self.rows.take().map_err(ParquetError::from);
         batch.and_then(|batch| self.writer.write(&batch)).map_err(|error| not_written(&self.path, error))
     }
 

@@ -6,6 +6,7 @@
 //! and is none. `docs/index.md` describes all of it for users.
 
 mod columns;
+mod finding_rows;
 mod findings;
 mod marker;
 mod part;
@@ -14,6 +15,7 @@ mod store;
 mod sum;
 
 pub use columns::DIGESTS;
+pub use finding_rows::{Beside, FindingRows};
 pub use findings::{FindingsWriter, read_findings};
 pub use marker::{FORMAT, IndexDir, MARKER, PartEntry, is_index};
 pub use part::{PartReader, PartWriter};

@@ -12,6 +12,16 @@ use crate::locator::Escaped;
 const REJECTIONS: usize = 5;
 
 pub(super) fn write_not_checked(report: &Report, page: &mut Page<'_>) -> Result<(), RenderError> {
+    let lines = not_checked(report);
+    if lines.is_empty() {
+        return Ok(());
+    }
+    page.heading("Not checked")?;
+    lines.iter().try_for_each(|line| page.line(line))
+}
+
+/// What was not checked and why, in lines.
+pub(in crate::report) fn not_checked(report: &Report) -> Vec<String> {
     let coverage = &report.coverage;
     let mut lines = Vec::new();
     for (reason, n) in coverage.balance.claims_not_checked() {
@@ -53,15 +63,19 @@ pub(super) fn write_not_checked(report: &Report, page: &mut Page<'_>) -> Result<
         }
     }
     lines.extend(coverage.broken.iter().cloned());
-    if lines.is_empty() {
-        return Ok(());
-    }
-    page.heading("Not checked")?;
-    lines.iter().try_for_each(|line| page.line(line))
+    lines
 }
 
 pub(super) fn write_read(report: &Report, page: &mut Page<'_>) -> Result<(), RenderError> {
     page.heading("Read")?;
+    let (lines, weak) = read(report);
+    lines.iter().try_for_each(|line| page.line(line))?;
+    weak.iter().try_for_each(|line| page.line(&page.ink.paint(Style::Unsure, line)))
+}
+
+/// What was read, and against what, in lines; and a warning where that was weak.
+pub(in crate::report) fn read(report: &Report) -> (Vec<String>, Option<String>) {
+    let mut lines = Vec::new();
     let coverage = &report.coverage;
     let roots: Vec<_> = report.roots.iter().map(|r| Escaped(r.as_os_str().as_bytes()).to_string()).collect();
     let samples = match report.samples {
@@ -75,38 +89,37 @@ pub(super) fn write_read(report: &Report, page: &mut Page<'_>) -> Result<(), Ren
         }
         read => format!("{} of {}", Bytes(read), Bytes(report.bytes)),
     };
-    page.line(&format!(
+    lines.push(format!(
         "{}: {} of {}{samples}, {bytes}",
         roots.join(", "),
         Count(coverage.shards_read),
         many(report.shards, "file", "files"),
-    ))?;
+    ));
     if coverage.shards_reused > 0 {
-        page.line(&format!("{} as an index tells of them", many(coverage.shards_reused, "file", "files")))?;
+        lines.push(format!("{} as an index tells of them", many(coverage.shards_reused, "file", "files")));
     }
     for source in report.sources.iter().filter(|source| source.unusable.is_none()) {
-        page.line(&of_source(source))?;
+        lines.push(of_source(source));
     }
     if coverage.looked_up > 0 {
         let items = many(coverage.looked_up, "item", "items");
-        page.line(&format!("{items} looked up in the hash lists"))?;
+        lines.push(format!("{items} looked up in the hash lists"));
     }
     let matched = &coverage.balance.algorithms;
     let weak: Vec<_> = matched.iter().filter(|(a, _)| !a.resists_tampering()).collect();
     let count: u64 = weak.iter().map(|(_, n)| **n).sum();
-    if count > 0 {
+    let weak = (count > 0).then(|| {
         let names: Vec<_> = weak.iter().map(|(a, _)| a.name()).collect();
         let who = match count == matched.values().sum::<u64>() {
             true => "Intact entries".to_string(),
             false => many(count, "intact entry", "intact entries"),
         };
-        let text = format!(
+        format!(
             "{who} were compared by {} only: such digests show damage, not tampering; --require sha256 asks for more",
             names.join(" and ")
-        );
-        page.line(&page.ink.paint(Style::Unsure, &text))?;
-    }
-    Ok(())
+        )
+    });
+    (lines, weak)
 }
 
 fn of_source(source: &SourceReport) -> String {

@@ -9,6 +9,7 @@ use super::ink::Style;
 use super::wording::Purpose;
 use super::{Page, tame};
 use crate::audit::Report;
+use crate::audit::acceptance::Entry;
 use crate::finding::{Code, Finding};
 use crate::locator::{Escaped, Locator};
 
@@ -45,7 +46,7 @@ pub(super) fn write_worst(report: &Report, page: &mut Page<'_>) -> Result<(), Re
 }
 
 /// The first findings of each code, worst code first. Ends reading once there are enough of each.
-fn worst(report: &Report) -> Result<BTreeMap<Code, Vec<Finding>>, RenderError> {
+pub(in crate::report) fn worst(report: &Report) -> Result<BTreeMap<Code, Vec<Finding>>, RenderError> {
     let mut wanted: u64 = report.counts.values().map(|&n| n.min(SHOWN)).sum();
     let mut worst: BTreeMap<Code, Vec<Finding>> = BTreeMap::new();
     let mut findings = report.findings();
@@ -77,6 +78,9 @@ fn write_one(finding: &Finding, report: &Report, page: &mut Page<'_>) -> Result<
         let _ = write!(text, " ({origin})");
     }
     page.line(&format!("  {text}"))?;
+    if let Some(entry) = report.accepted(finding) {
+        page.line(&format!("  {}", accepted(entry)))?;
+    }
     if matches!(finding.code, Code::Altered | Code::Moved) || report.reveal {
         let digests = match (&finding.expected, &finding.found) {
             (Some(expected), Some(found)) if expected == found => vec![("digest  ", found)],
@@ -92,7 +96,13 @@ fn write_one(finding: &Finding, report: &Report, page: &mut Page<'_>) -> Result<
     Ok(())
 }
 
-fn place(locator: &Locator, report: &Report) -> String {
+/// That somebody lives with a finding, and why.
+pub(in crate::report) fn accepted(entry: &Entry) -> String {
+    let until = entry.expires.map_or(String::new(), |day| format!(" until {day}"));
+    format!("accepted{until}: {}", tame(&entry.reason))
+}
+
+pub(in crate::report) fn place(locator: &Locator, report: &Report) -> String {
     use std::os::unix::ffi::OsStrExt;
     let root = locator.root.filter(|_| report.roots.len() > 1);
     match root.and_then(|root| report.roots.get(usize::from(root))) {
@@ -102,7 +112,7 @@ fn place(locator: &Locator, report: &Report) -> String {
 }
 
 /// Who says so: `SHA256SUMS, line 3`.
-fn origin(finding: &Finding, report: &Report) -> String {
+pub(in crate::report) fn origin(finding: &Finding, report: &Report) -> String {
     let source = finding.source.and_then(|id| report.sources.get(id.0 as usize));
     match (source, finding.line) {
         (Some(source), Some(line)) => format!("{}, line {line}", Escaped(&source.path)),

@@ -10,7 +10,7 @@ pub(super) struct Ink {
 
 /// What a text is, which decides how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(in crate::report) enum Style {
     Good,
     Bad,
     Unsure,

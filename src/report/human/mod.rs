@@ -1,11 +1,11 @@
 //! The report for people: what is true first, then what was found, what was not checked, what was read, what to do.
 
 mod advice;
-mod covered;
-mod findings;
+pub(super) mod covered;
+pub(super) mod findings;
 mod ink;
-mod verdict;
-mod wording;
+pub(super) mod verdict;
+pub(super) mod wording;
 
 use std::io::Write;
 
@@ -62,7 +62,7 @@ impl Page<'_> {
 }
 
 /// Sentences that others made, of names and of what systems said: whoever forgot to escape drives no terminal here.
-fn tame(text: &str) -> String {
+pub(super) fn tame(text: &str) -> String {
     let drives = |c: char| c.is_control() || is_format_control(c);
     text.chars().map(|c| if drives(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -1,5 +1,7 @@
 //! The first line: what is true.
 
+use std::os::unix::ffi::OsStrExt;
+
 use super::super::RenderError;
 use super::super::amounts::{Count, many};
 use super::Page;
@@ -8,8 +10,19 @@ use super::wording::Purpose;
 use crate::audit::{Report, Verdict};
 use crate::check::balance::ClaimClass;
 use crate::finding::{Class, Code};
+use crate::locator::Escaped;
 
 pub(super) fn write(report: &Report, page: &mut Page<'_>) -> Result<(), RenderError> {
+    let (word, style, sentence) = headline(report);
+    writeln!(page.out, "{}: {sentence}", page.ink.paint(style, word))?;
+    for line in exit(report) {
+        page.line(&line)?;
+    }
+    Ok(())
+}
+
+/// The verdict in a word, and what is true in a sentence.
+pub(in crate::report) fn headline(report: &Report) -> (&'static str, Style, String) {
     let (word, style) = match (report.verdict, Purpose::of(report)) {
         (Verdict::Valid, Purpose::Compare) => ("SAME", Style::Good),
         (Verdict::Invalid, Purpose::Compare) => ("DIFFERENT", Style::Bad),
@@ -21,8 +34,36 @@ pub(super) fn write(report: &Report, page: &mut Page<'_>) -> Result<(), RenderEr
         Purpose::Compare => difference(report),
         Purpose::Measure => measured(report),
     };
-    writeln!(page.out, "{}: {sentence}", page.ink.paint(style, word))?;
-    Ok(())
+    (word, style, sentence)
+}
+
+/// What was accepted; and the exit code, where it is another than the verdict would have.
+pub(in crate::report) fn exit(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(accepted) = &report.accepted {
+        let path = Escaped(accepted.list.path.as_os_str().as_bytes());
+        let some = accepted
+            .counts
+            .iter()
+            .map(|(&code, &n)| format!("{} {}", Count(n), Purpose::of(report).name(code)));
+        let some: Vec<_> = some.collect();
+        lines.push(match accepted.count() {
+            0 => format!("nothing is accepted by {path}"),
+            _ => format!("accepted by {path}: {}", some.join(", ")),
+        });
+        lines.extend(accepted.told_idle());
+    }
+    if report.exit_code != report.verdict.exit_code() {
+        let why =
+            match (report.options.get("fail_on"), report.accepted.as_ref().is_some_and(|a| a.count() > 0)) {
+                (Some(listed), true) => format!("--fail-on {listed}, --accept"),
+                (Some(listed), false) => format!("--fail-on {listed}"),
+                (None, _) => "--accept".to_string(),
+            };
+        let (is, by_itself) = (report.exit_code, report.verdict.exit_code());
+        lines.push(format!("the exit code is {is} and not {by_itself}: {why}"));
+    }
+    lines
 }
 
 fn of_verdict(verdict: Verdict) -> (&'static str, Style) {
