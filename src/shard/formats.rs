@@ -10,6 +10,7 @@ use super::ledger::Ledger;
 use super::parquet::Parquet;
 use super::tar::{CalledTar, Tar};
 use super::text::{Text, Wide};
+use super::zip::{CalledZip, Zip, ZippedDocument};
 use super::{End, Format, HEAD, ItemId, Need, Part, Place, Reader, RegionClass, Steps};
 use crate::finding::Code;
 use crate::source::Pool;
@@ -22,7 +23,8 @@ static FORMATS: &[&dyn Format] = &[
     &ZSTD,
     &BZIP2,
     &XZ,
-    &Closed { name: "zip", magics: &[b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"] },
+    &ZippedDocument,
+    &Zip,
     &Closed { name: "7z", magics: &[b"7z\xbc\xaf\x27\x1c"] },
     &Closed { name: "rar", magics: &[b"Rar!\x1a\x07"] },
     &Parquet,
@@ -33,6 +35,7 @@ static FORMATS: &[&dyn Format] = &[
     &Closed { name: "hdf5", magics: &[b"\x89HDF\r\n\x1a\n"] },
     &Closed { name: "sqlite", magics: &[b"SQLite format 3\0"] },
     &Closed { name: "lz4", magics: &[b"\x04\x22\x4d\x18"] },
+    &CalledZip,
     &Wide,
     &JsonLines,
     &Csv,

@@ -1,0 +1,43 @@
+//! What is wrong with an archive: a damaged directory can contradict a million headers, so only the first faults are
+//! told one by one. What makes a member unreadable is told with the member and never counted only.
+
+use super::limits;
+use crate::finding::Code;
+use crate::shard::{ItemId, Steps};
+
+/// Counts the faults of an archive.
+#[derive(Debug)]
+pub struct Faults {
+    layer: ItemId,
+    count: u64,
+}
+
+impl Faults {
+    /// Of this file.
+    pub fn new(layer: ItemId) -> Self {
+        Faults { layer, count: 0 }
+    }
+
+    /// Tells of a fault, or counts it.
+    pub fn tell(&mut self, code: Code, item: ItemId, at: u64, out: &mut Steps, detail: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.count <= limits::FAULTS {
+            out.fault(code, item, Some(at), detail());
+        }
+    }
+
+    /// Tells of a fault of the archive itself.
+    pub fn of_archive(&mut self, at: u64, out: &mut Steps, detail: impl FnOnce() -> String) {
+        self.tell(Code::Unreadable, self.layer, at, out, detail);
+    }
+
+    /// Says how many were not told.
+    pub fn conclude(&mut self, out: &mut Steps) {
+        let more = self.count.saturating_sub(limits::FAULTS);
+        if more > 0 {
+            let detail = format!("{more} more faults of its headers are not told one by one");
+            out.fault(Code::Unreadable, self.layer, None, detail);
+        }
+        self.count = 0;
+    }
+}
