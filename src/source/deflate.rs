@@ -99,7 +99,11 @@ mod tests {
     fn decoded(input: &[u8]) -> Outcome {
         let whole = drive(&mut Deflate::default(), input, input.len().max(1), 1 << 16);
         for (piece, room) in [(1, 1), (7, 100), (100, 3)] {
-            assert_eq!(drive(&mut Deflate::default(), input, piece, room), whole, "pieces of {piece}, {room}");
+            assert_eq!(
+                drive(&mut Deflate::default(), input, piece, room),
+                whole,
+                "pieces of {piece}, {room}"
+            );
         }
         whole
     }

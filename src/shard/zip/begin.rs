@@ -1,6 +1,6 @@
 //! How an entry begins: its two headers, and what is wrong with them.
 
-use super::content::Content;
+use super::content::{Content, is_nothing};
 use super::directory::Slot;
 use super::faults::Faults;
 use super::header::{Central, Header, LOCAL, LOCAL_FIXED, flag, local_len};
@@ -10,8 +10,8 @@ use crate::locator::Escaped;
 use crate::shard::steps::{Opening, Steps};
 use crate::shard::{End, ItemId, Kind, RegionClass};
 
-/// An empty deflate stream: Java writes one for each directory.
-const NOTHING: [u8; 2] = [3, 0];
+/// Bytes of a folder's data that are looked at whole: Java and Python compress the nothing that it has.
+const NOTHING: u64 = 64;
 
 impl Walk {
     /// An entry of the directory is said to begin here; nothing if more input is needed.
@@ -20,7 +20,8 @@ impl Walk {
         let central = match self.directory.read(slot.central) {
             Ok(Some((central, _))) => central,
             _ => {
-                let what = "a header of the central directory could not be read again: its entry was not read";
+                let what =
+                    "a header of the central directory could not be read again: its entry was not read";
                 out.fault(Code::Unreadable, self.layer, Some(slot.central), what);
                 return Some(());
             }
@@ -40,16 +41,17 @@ impl Walk {
         let room = limit - at - len as u64;
         let header = &central.header;
         let is_folder = is_folder(header);
-        let is_nothing = is_folder
-            && (header.method, header.compressed, header.uncompressed) == (8, 2, 0)
-            && room >= 2
-            && self.input.peek(len + 2)?[len..] == NOTHING;
+        let is_nothing = is_folder && header.uncompressed == 0 && header.compressed <= NOTHING.min(room) && {
+            // Not more than the bound, so it fits.
+            let bytes = self.input.peek(len + header.compressed as usize)?;
+            is_nothing(header.method, &bytes[len..])
+        };
         self.pass(&local.classes(LOCAL_FIXED), out);
         let cut = header.compressed > room;
         let sizes_follow = (header.has(flag::DESCRIPTOR) && !cut).then(|| Box::new(header.clone()));
-        if is_folder && (is_nothing || header.compressed == 0) {
+        if is_nothing {
             look_over(&central, &local, self.layer, at, &mut self.faults, out);
-            self.pass(&[(if is_nothing { 2 } else { 0 }, RegionClass::Structure)], out);
+            self.pass(&[(header.compressed as usize, RegionClass::Structure)], out);
             self.state = sizes_follow.map_or(State::Between, State::Descriptor);
             return Some(());
         }
@@ -116,7 +118,9 @@ pub fn look_over(
     let name = Escaped(header.shown_name());
     if let Some(what) = header.contradiction(local) {
         faults.tell(Code::Unreadable, item, at, out, || {
-            format!("the header before the data of `{name}` gives {what} than the directory: readers disagree")
+            format!(
+                "the header before the data of `{name}` gives {what} than the directory: readers disagree"
+            )
         });
     }
     if !matches!(central.disk, 0 | 0xffff) || header.has(flag::MASKED) {
@@ -127,7 +131,9 @@ pub fn look_over(
     if header.name.is_ascii() && header.shown_name() != header.name {
         faults.tell(Code::Unreadable, item, at, out, || {
             let other = Escaped(&header.name);
-            format!("`{name}` is called `{other}` by readers that do not know of Unicode paths: readers disagree")
+            format!(
+                "`{name}` is called `{other}` by readers that do not know of Unicode paths: readers disagree"
+            )
         });
     }
     let is_utf8 = std::str::from_utf8(&header.name).is_ok();

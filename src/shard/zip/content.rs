@@ -326,6 +326,23 @@ fn decoder(method: u16) -> Option<Box<dyn Decoder>> {
     }
 }
 
+/// Whether these few bytes are the whole of a compressed nothing.
+pub fn is_nothing(method: u16, mut bytes: &[u8]) -> bool {
+    let Some(mut decoder) = decoder(method) else { return bytes.is_empty() };
+    let mut byte = [0];
+    // A decoder of so few bytes has few turns.
+    for _ in 0..1000 {
+        match decoder.turn(bytes, &mut byte) {
+            Turn::Took { read, wrote: 0, class: RegionClass::Payload | RegionClass::Structure }
+            | Turn::Held { read, wrote: 0 } => bytes = &bytes[read..],
+            Turn::Settled(RegionClass::Payload | RegionClass::Structure) => {}
+            Turn::Idle => return bytes.is_empty() && decoder.finish().is_none(),
+            _ => return false,
+        }
+    }
+    false
+}
+
 fn decoder_end(decode: &mut Decode) -> Option<Damage> {
     match decode {
         Decode::Coded(decoder) => decoder.finish(),

@@ -144,7 +144,8 @@ fn read(reads: &Reads, at: u64) -> Result<Ending, NoEnding> {
     let shifted = begins(after_directory.checked_sub(size))?.filter(|place| *place > offset);
     let place = match (direct, shifted) {
         (Some(direct), Some(shifted)) => {
-            let what = "a central directory stands here too, where another one's offset leads: readers disagree";
+            let what =
+                "a central directory stands here too, where another one's offset leads: readers disagree";
             ending.contradictions.push((direct, what.into()));
             shifted
         }

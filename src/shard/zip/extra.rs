@@ -94,7 +94,10 @@ pub fn classes(extra: &[u8], name: &[u8], zip64: usize) -> Vec<(usize, RegionCla
             ZIP64 if std::mem::take(&mut first) => zip64,
             UNICODE_PATH if unicode_path(&extra[range.start - HEAD..range.end], name).is_some() => data.len(),
             ALIGNMENT => data.len().min(2),
-            _ => KNOWN.iter().find(|(known, most)| *known == id && data.len() <= *most).map_or(0, |_| data.len()),
+            _ => KNOWN
+                .iter()
+                .find(|(known, most)| *known == id && data.len() <= *most)
+                .map_or(0, |_| data.len()),
         };
         told.push((known, Structure));
         told.push((data.len() - known, hidden(&data[known..])));

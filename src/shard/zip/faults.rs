@@ -19,7 +19,14 @@ impl Faults {
     }
 
     /// Tells of a fault, or counts it.
-    pub fn tell(&mut self, code: Code, item: ItemId, at: u64, out: &mut Steps, detail: impl FnOnce() -> String) {
+    pub fn tell(
+        &mut self,
+        code: Code,
+        item: ItemId,
+        at: u64,
+        out: &mut Steps,
+        detail: impl FnOnce() -> String,
+    ) {
         self.count += 1;
         if self.count <= limits::FAULTS {
             out.fault(code, item, Some(at), detail());

@@ -9,8 +9,8 @@ use super::content::{Content, Progress};
 use super::end::another_end;
 use super::faults::Faults;
 use super::header::{
-    CENTRAL, CENTRAL_FIXED, DESCRIPTOR, END, END64, Header, LOCAL, LOCAL_FIXED, LOCATOR, central_len, local_len,
-    method_name, number16,
+    CENTRAL, CENTRAL_FIXED, DESCRIPTOR, END, END64, Header, LOCAL, LOCAL_FIXED, LOCATOR, central_len,
+    local_len, method_name, number16,
 };
 use super::input::Input;
 use crate::shard::ledger::Ledger;
@@ -147,7 +147,8 @@ impl Gap {
                         input.peek(len)?;
                         if !std::mem::replace(&mut self.told_of_directory, true) {
                             faults.of_archive(input.at, out, || {
-                                "headers of a central directory stand here, outside of the archive's own".into()
+                                "headers of a central directory stand here, outside of the archive's own"
+                                    .into()
                             });
                         }
                         return self.pass(len as u64, input, ledger, out);
@@ -156,7 +157,8 @@ impl Gap {
                 Some(&END) if fits(22) => {
                     let record = input.peek(22)?;
                     // So that four bytes of any data are seldom taken for it.
-                    if number16(&record, 4) == number16(&record, 6) && number16(&record, 8) == number16(&record, 10)
+                    if number16(&record, 4) == number16(&record, 6)
+                        && number16(&record, 8) == number16(&record, 10)
                     {
                         faults.of_archive(input.at, out, another_end);
                         return self.pass(22, input, ledger, out);

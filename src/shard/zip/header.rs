@@ -175,8 +175,8 @@ impl Header {
         let later = local.has(flag::DESCRIPTOR);
         let differs = |local: u64, here: u64| local != here && !(later && local == 0);
         let path = |header: &Header| extra::unicode_path(&header.extra, &header.name).map(<[u8]>::to_vec);
-        let names = self.name != local.name
-            || path(self).zip(path(local)).is_some_and(|(here, there)| here != there);
+        let names =
+            self.name != local.name || path(self).zip(path(local)).is_some_and(|(here, there)| here != there);
         let told = [
             (names, "another name"),
             (self.method != local.method, "another compression method"),

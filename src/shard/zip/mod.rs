@@ -19,8 +19,6 @@ mod gap;
 mod header;
 mod input;
 mod limits;
-#[cfg(test)]
-mod tests;
 mod walk;
 
 use std::sync::Arc;
@@ -45,8 +43,9 @@ pub struct ZippedDocument;
 
 const ENDINGS: &[&[u8]] = &[b".zip", b".npz"];
 const DOCUMENTS: &[&[u8]] = &[
-    b".jar", b".war", b".ear", b".apk", b".aar", b".xpi", b".whl", b".docx", b".xlsx", b".pptx", b".docm", b".xlsm",
-    b".pptm", b".odt", b".ods", b".odp", b".odg", b".epub", b".pt", b".pth", b".keras", b".nupkg", b".vsix",
+    b".jar", b".war", b".ear", b".apk", b".aar", b".xpi", b".whl", b".docx", b".xlsx", b".pptx", b".docm",
+    b".xlsm", b".pptm", b".odt", b".ods", b".odp", b".odg", b".epub", b".pt", b".pth", b".keras", b".nupkg",
+    b".vsix",
 ];
 
 fn begins(head: &[u8]) -> bool {

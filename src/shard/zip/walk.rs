@@ -38,7 +38,14 @@ impl Frame {
     /// As the end of an archive says.
     pub fn new(ending: Ending) -> Self {
         let Ending { directory, entries, records, comment, contradictions, .. } = ending;
-        Frame { directory, entries, records: records.into(), comment, tail: RegionClass::Trailing, contradictions }
+        Frame {
+            directory,
+            entries,
+            records: records.into(),
+            comment,
+            tail: RegionClass::Trailing,
+            contradictions,
+        }
     }
 
     /// Nothing tells what the bytes are.
@@ -97,7 +104,10 @@ impl Walk {
             });
         } else if found != frame.entries {
             faults.of_archive(frame.directory.start, out, || {
-                format!("the central directory has {found} entries, its end says {}: readers disagree", frame.entries)
+                format!(
+                    "the central directory has {found} entries, its end says {}: readers disagree",
+                    frame.entries
+                )
             });
         }
         Walk {
@@ -295,7 +305,14 @@ impl Reader for Walk {
         let walked = self.input.at >= self.reads.len && self.input.len() == 0;
         if walked && matches!(self.state, State::Between) {
             self.next_slot();
-            return self.again.work(self.later, &mut self.directory, &self.reads, &mut self.faults, pool, out);
+            return self.again.work(
+                self.later,
+                &mut self.directory,
+                &self.reads,
+                &mut self.faults,
+                pool,
+                out,
+            );
         }
         self.advance(pool, out) != Progress::Wait
     }
