@@ -15,9 +15,11 @@ use super::{End, Format, HEAD, ItemId, Need, Part, Place, Reader, RegionClass, S
 use crate::finding::Code;
 use crate::source::Pool;
 
-/// Tar comes first, as in GNU tar: a check sum that fits is better evidence than a magic number, which the name of a
-/// first member can imitate. What is only called a tar comes last.
+/// What is called a zip comes first, since its end and not its beginning makes it one. Then tar, as in GNU tar: a check
+/// sum that fits is better evidence than a magic number, which the name of a first member can imitate. What is only
+/// called a tar comes last.
 static FORMATS: &[&dyn Format] = &[
+    &CalledZip,
     &Tar,
     &GZIP,
     &ZSTD,
@@ -35,7 +37,6 @@ static FORMATS: &[&dyn Format] = &[
     &Closed { name: "hdf5", magics: &[b"\x89HDF\r\n\x1a\n"] },
     &Closed { name: "sqlite", magics: &[b"SQLite format 3\0"] },
     &Closed { name: "lz4", magics: &[b"\x04\x22\x4d\x18"] },
-    &CalledZip,
     &Wide,
     &JsonLines,
     &Csv,

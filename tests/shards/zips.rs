@@ -272,3 +272,47 @@ fn documents_and_nested_zips_stay_closed() {
     told_once(&listing, Code::Opaque, "nested zip");
     told_once(&Listing::read("a.zip.gz", &crate::oracle::gzip(&bytes)), Code::Opaque, "inside a zip");
 }
+
+#[test]
+fn what_is_called_a_zip_is_one_by_its_end() {
+    let bytes = zip(&[entry("a", b"A")]);
+    let tar = {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        builder.append_data(&mut header, "t", &b"T"[..]).unwrap();
+        builder.into_inner().unwrap()
+    };
+    // A zip behind a tar or a compressed stream is what readers of zips show.
+    for before in [&tar, &crate::oracle::gzip(b"x")] {
+        let listing = read(&[&before[..], &bytes].concat());
+        assert_eq!(members(&listing), [("a".into(), &b"A"[..], false)]);
+        assert_eq!(hidden(&listing), [(RegionClass::Dead, &before[..])]);
+    }
+    // Without an end it is what it is.
+    let listing = Listing::read("a.zip", &tar);
+    assert_eq!((ends(&listing), faults(&listing)), (vec![(&b"t"[..], End::Complete)], vec![]));
+    told_once(&Listing::read("a.zip", b"7z\xbc\xaf\x27\x1c"), Code::Opaque, "inside a 7z");
+}
+
+#[test]
+fn hidden_members_that_cannot_be_read_are_told() {
+    for (bad, part) in [
+        (Entry { flags: 1, ..entry("h", b"H") }, "is encrypted"),
+        (Entry { packed: Some(b"\xff\xff".to_vec()), ..deflated("h", b"H") }, "deflate"),
+        (Entry { crc: Some(1), ..entry("h", b"H") }, "CRC-32"),
+    ] {
+        let listing = read(&zip(&[entry("a", b"A"), Entry { unlisted: true, ..bad }]));
+        told_once(&listing, Code::Unreadable, part);
+        assert_eq!(ends(&listing), [(&b"a"[..], End::Complete), (b"h", End::Damaged)]);
+    }
+}
+
+#[test]
+fn thousands_of_odd_names_are_a_note() {
+    let odd: Vec<Entry> =
+        (0..1100).map(|i| entry([b"\x81", format!("{i}").as_bytes()].concat(), b"")).collect();
+    let listing = Listing::read("a.zip", &zip(&odd));
+    assert_eq!(listing.faults.len(), 1001);
+    assert!(listing.faults.iter().all(|fault| fault.code == Code::OddName));
+}

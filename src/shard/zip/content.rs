@@ -252,18 +252,12 @@ impl Content {
     }
 
     fn damaged(&mut self, damage: &Damage, at: u64, out: &mut Steps) {
-        // The first damage says how it ended; of what nobody shows, its end says enough.
+        // The first damage says how it ended.
         if self.end == End::Complete {
             self.end = if damage.cut { End::Truncated } else { End::Damaged };
-            if self.is_named() {
-                let detail = format!("`{}`: {}", Escaped(&self.name), damage.detail);
-                out.fault(Code::Unreadable, self.item, Some(at), detail);
-            }
+            let detail = format!("`{}`: {}", Escaped(&self.name), damage.detail);
+            out.fault(Code::Unreadable, self.item, Some(at), detail);
         }
-    }
-
-    fn is_named(&self) -> bool {
-        self.class.is_none()
     }
 
     fn tell(&mut self, bytes: Bytes, out: &mut Steps) {
@@ -296,9 +290,7 @@ impl Content {
             };
             if let Some(problem) = problem {
                 self.end = End::Damaged;
-                if self.is_named() {
-                    out.fault(Code::Unreadable, self.item, None, problem);
-                }
+                out.fault(Code::Unreadable, self.item, None, problem);
             }
         }
         if matches!(self.decode, Decode::Lost) && self.end == End::Complete {

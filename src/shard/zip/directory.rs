@@ -105,3 +105,43 @@ impl Directory {
         Ok(held(self))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::header::number32;
+    use super::*;
+    use crate::source::MemorySource;
+
+    /// Headers of entries that all begin at these places.
+    fn load(offsets: impl Iterator<Item = u32>, cut: usize) -> Result<Directory, String> {
+        let mut bytes = Vec::new();
+        for offset in offsets {
+            let mut record = [0; CENTRAL_FIXED + 1];
+            record[..4].copy_from_slice(b"PK\x01\x02");
+            record[28] = 1;
+            record[42..46].copy_from_slice(&offset.to_le_bytes());
+            assert_eq!(number32(&record, 42), offset);
+            bytes.extend_from_slice(&record);
+        }
+        bytes.truncate(bytes.len() - cut);
+        let len = bytes.len() as u64;
+        Directory::load(Reads::new(Arc::new(MemorySource(bytes.into())), len), 0..len, 5)
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_their_places() {
+        let directory = load([9, 3, 3].into_iter(), 0).unwrap_or_else(|why| panic!("{why}"));
+        let slot = |local, number: u64| Slot { local, central: number * 47 };
+        assert_eq!(directory.slots, [slot(8, 1), slot(8, 2), slot(14, 0)]);
+        let cut = load([9, 3, 3].into_iter(), 1).unwrap_or_else(|why| panic!("{why}"));
+        assert_eq!((cut.slots.len(), cut.range), (2, 0..94));
+    }
+
+    #[test]
+    fn more_entries_than_the_limit_are_refused() {
+        assert!(load((0..1000).rev(), 0).is_ok_and(|directory| directory.slots.len() == 1000));
+        assert!(load(0..1001, 0).is_err_and(|why| why.contains("over the limit of 1000 entries")));
+    }
+}

@@ -10,12 +10,14 @@ use crate::shard::{ItemId, Steps};
 pub struct Faults {
     layer: ItemId,
     count: u64,
+    /// Names that are odd, which nothing was left unread for.
+    odd: u64,
 }
 
 impl Faults {
     /// Of this file.
     pub fn new(layer: ItemId) -> Self {
-        Faults { layer, count: 0 }
+        Faults { layer, count: 0, odd: 0 }
     }
 
     /// Tells of a fault, or counts it.
@@ -27,8 +29,9 @@ impl Faults {
         out: &mut Steps,
         detail: impl FnOnce() -> String,
     ) {
-        self.count += 1;
-        if self.count <= limits::FAULTS {
+        let count = if code == Code::OddName { &mut self.odd } else { &mut self.count };
+        *count += 1;
+        if *count <= limits::FAULTS {
             out.fault(code, item, Some(at), detail());
         }
     }
@@ -45,6 +48,11 @@ impl Faults {
             let detail = format!("{more} more faults of its headers are not told one by one");
             out.fault(Code::Unreadable, self.layer, None, detail);
         }
-        self.count = 0;
+        let odd = self.odd.saturating_sub(limits::FAULTS);
+        if odd > 0 {
+            let detail = format!("{odd} more of its names are odd in the same way");
+            out.fault(Code::OddName, self.layer, None, detail);
+        }
+        (self.count, self.odd) = (0, 0);
     }
 }

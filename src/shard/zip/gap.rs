@@ -13,6 +13,8 @@ use super::header::{
     local_len, method_name, number16,
 };
 use super::input::Input;
+use crate::finding::Code;
+use crate::locator::Escaped;
 use crate::shard::ledger::Ledger;
 use crate::shard::steps::{Opening, Steps};
 use crate::shard::{End, ItemId, Kind, RegionClass};
@@ -195,7 +197,19 @@ impl Gap {
             hidden: true,
             region: None,
         });
-        let content = Content::hidden(item, header, self.until - at, self.class);
+        let most = self.until - at;
+        let name = Escaped(header.shown_name());
+        let problem = match Content::refusal(header) {
+            Some(refusal) => Some(format!("`{name}`, which the directory does not name, {refusal}")),
+            None if header.compressed > most => {
+                Some(format!("`{name}`, which the directory does not name, is cut short"))
+            }
+            None => None,
+        };
+        if let Some(problem) = problem {
+            out.fault(Code::Unreadable, item, Some(at), problem);
+        }
+        let content = Content::hidden(item, header, most, self.class);
         self.scan = Scan::Entry(Box::new(content));
     }
 

@@ -23,19 +23,22 @@ mod walk;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use self::directory::Directory;
 use self::end::NoEnding;
 use self::walk::{Frame, Walk};
 use super::parquet::reads::Reads;
 use super::text::{is_called, is_pointer};
-use super::{Format, Place, Reader, RegionClass, Steps};
+use super::{Format, HEAD, Place, Reader, RegionClass, Steps, recognise};
 use crate::finding::Code;
 use crate::source::Source;
 
 /// A zip archive, known by how it begins: with an entry, with its end, or with the mark of one in parts.
 pub struct Zip;
 
-/// What is called a zip and begins otherwise: something stands before the archive, or it is none.
+/// What is called a zip and begins otherwise: something stands before the archive, or it is none. A zip is known by its
+/// end, so that whatever stands before it, readers of zips show what is in it.
 pub struct CalledZip;
 
 /// A document or program that is a zip by the way: its entries are parts of one thing and are not samples.
@@ -79,8 +82,33 @@ impl Format for CalledZip {
 
     fn reader(&self, place: &Place, out: &mut Steps) -> Option<Box<dyn Reader>> {
         let source = place.source.as_ref()?;
-        Some(Box::new(open(source, place, RegionClass::Payload, out)))
+        let head = head_of(source).unwrap_or_default();
+        let other = other_format(source, &head);
+        // What is no zip by anything but its name hides nothing.
+        let class = if begins(&head) { RegionClass::Opaque } else { RegionClass::Payload };
+        match other.map(|format| (format, format.reader(place, out))) {
+            None => Some(Box::new(open(source, place, class, out))),
+            Some((_, Some(reader))) => Some(reader),
+            Some((format, None)) => {
+                let detail = format!("hashed whole; what is inside a {} is not looked at", format.name());
+                out.fault(Code::Opaque, place.layer, None, detail);
+                Some(Box::new(without_directory(source, place, 0, RegionClass::Payload)))
+            }
+        }
     }
+}
+
+/// The first bytes of a file.
+fn head_of(source: &Arc<dyn Source>) -> Option<Bytes> {
+    let reads = Reads::new(Arc::clone(source), source.stamp().ok()?.size);
+    reads.exactly(0, HEAD.min(usize::try_from(reads.len).unwrap_or(HEAD))).ok()
+}
+
+/// What a file that is called a zip is by its content, where that has no end of a zip.
+fn other_format(source: &Arc<dyn Source>, head: &[u8]) -> Option<&'static dyn Format> {
+    let format = recognise(b"", head).filter(|_| !begins(head))?;
+    let reads = Reads::new(Arc::clone(source), source.stamp().ok()?.size);
+    matches!(end::find(&reads), Err(NoEnding::Absent)).then_some(format)
 }
 
 impl Format for ZippedDocument {
@@ -122,8 +150,20 @@ fn open(source: &Arc<dyn Source>, place: &Place, otherwise: RegionClass, out: &m
                 NoEnding::Absent => "its name is that of a zip, its content is not: it may be damaged".into(),
             };
             out.fault(Code::Unreadable, place.layer, None, why);
-            let directory = Directory::empty(reads.clone(), 0);
-            Walk::new(place.layer, reads, directory, Frame::without_directory(otherwise), out)
+            without_directory(source, place, len, otherwise)
         }
     }
+}
+
+/// A walk over a file of this length of which nothing tells what its bytes are, so that all are of this class.
+fn without_directory(source: &Arc<dyn Source>, place: &Place, len: u64, class: RegionClass) -> Walk {
+    let reads = Reads::new(Arc::clone(source), len);
+    let directory = Directory::empty(reads.clone(), 0);
+    Walk::new(
+        place.layer,
+        reads,
+        directory,
+        Frame::without_directory(class),
+        &mut Steps::new(&Default::default()),
+    )
 }
