@@ -101,25 +101,19 @@ fn read(reads: &Reads, at: u64) -> Result<Ending, NoEnding> {
     };
     let mut ending = Ending { comment: at + END_FIXED..at + END_FIXED + comment, ..Ending::default() };
     let mut after_directory = at;
-    match zip64(reads, at)? {
-        Some((locator, place, wide)) => {
-            let narrow = [
-                (said.entries, wide.entries, 0xffff),
-                (said.size, wide.size, 0xffff_ffff),
-                (said.offset, wide.offset, 0xffff_ffff),
-            ];
-            if narrow.iter().any(|(short, long, unset)| short != long && short != unset) {
-                let what = "the zip64 end of the directory and the plain one contradict each other";
-                ending.contradictions.push((at, what.into()));
-            }
-            said = wide;
-            after_directory = place;
-            ending.records = vec![place..place + END64_FIXED, locator..locator + LOCATOR_LEN];
+    if let Some((locator, place, wide)) = zip64(reads, at)? {
+        let narrow = [
+            (said.entries, wide.entries, 0xffff),
+            (said.size, wide.size, 0xffff_ffff),
+            (said.offset, wide.offset, 0xffff_ffff),
+        ];
+        if narrow.iter().any(|(short, long, unset)| short != long && short != unset) {
+            let what = "the zip64 end of the directory and the plain one contradict each other";
+            ending.contradictions.push((at, what.into()));
         }
-        None if said.entries == 0xffff || said.size == 0xffff_ffff || said.offset == 0xffff_ffff => {
-            // All of these can be what they say: the directory is looked for all the same.
-        }
-        None => {}
+        said = wide;
+        after_directory = place;
+        ending.records = vec![place..place + END64_FIXED, locator..locator + LOCATOR_LEN];
     }
     ending.records.push(at..at + END_FIXED);
     if said.disks != [0, 0] || said.here != said.entries {
