@@ -570,9 +570,9 @@ fn claims_in_containers_that_may_not_be_opened_cannot_be_told() {
 #[test]
 fn claims_in_containers_of_a_format_that_is_not_opened_cannot_be_told() {
     let mut bench = Bench::new();
-    bench.put("s.zip", b"PK\x03\x04 and what a zip has").claim("s.zip/a", A);
+    bench.put("s.7z", b"7z\xbc\xaf\x27\x1c and what it has").claim("s.7z/a", A);
     let report = run(&bench.options());
-    assert_eq!(told(&report), ["opaque s.zip", "unverified s.zip a"]);
+    assert_eq!(told(&report), ["opaque s.7z", "unverified s.7z a"]);
     assert_eq!(report.exit_code, 3);
 }
 

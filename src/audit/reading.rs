@@ -624,7 +624,7 @@ impl Keeper<'_> {
             let what = match (seen.kind, seen.opened) {
                 (Kind::Stream, _) => "its decompressed content is on the list",
                 (Kind::Region, _) => "hidden bytes in it are on the list",
-                (Kind::Member, _) if seen.hidden => "it lies after the archive's end and is on the list",
+                (Kind::Member, _) if seen.hidden => "its archive does not show it, and it is on the list",
                 _ => "it is on the list",
             };
             let mut finding = Finding::of_place(Code::KnownBad, seen.locator.clone(), hit.sentence(what));

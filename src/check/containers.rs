@@ -375,7 +375,7 @@ fn tell_inside(
             if !rules.in_scope(&seen.locator.shard) {
                 return Ok(ItemClass::OutOfScope);
             }
-            // What lies after the archive's end is told as one region, not again entry by entry.
+            // What an archive does not show is told as one region, not again entry by entry.
             if !seen.hidden {
                 findings.finding(undisclosed(seen, inside_detail(seen)))?;
             }

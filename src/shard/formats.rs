@@ -10,19 +10,23 @@ use super::ledger::Ledger;
 use super::parquet::Parquet;
 use super::tar::{CalledTar, Tar};
 use super::text::{Text, Wide};
+use super::zip::{CalledZip, Zip, ZippedDocument};
 use super::{End, Format, HEAD, ItemId, Need, Part, Place, Reader, RegionClass, Steps};
 use crate::finding::Code;
 use crate::source::Pool;
 
-/// Tar comes first, as in GNU tar: a check sum that fits is better evidence than a magic number, which the name of a
-/// first member can imitate. What is only called a tar comes last.
+/// What is called a zip comes first, since its end and not its beginning makes it one. Then tar, as in GNU tar: a check
+/// sum that fits is better evidence than a magic number, which the name of a first member can imitate. What is only
+/// called a tar comes last.
 static FORMATS: &[&dyn Format] = &[
+    &CalledZip,
     &Tar,
     &GZIP,
     &ZSTD,
     &BZIP2,
     &XZ,
-    &Closed { name: "zip", magics: &[b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"] },
+    &ZippedDocument,
+    &Zip,
     &Closed { name: "7z", magics: &[b"7z\xbc\xaf\x27\x1c"] },
     &Closed { name: "rar", magics: &[b"Rar!\x1a\x07"] },
     &Parquet,

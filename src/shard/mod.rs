@@ -19,6 +19,7 @@ mod steps;
 pub mod table;
 mod tar;
 mod text;
+mod zip;
 
 use std::ops::Range;
 use std::sync::Arc;

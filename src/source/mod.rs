@@ -3,6 +3,7 @@
 mod block;
 pub mod bzip2;
 pub mod decoder;
+pub mod deflate;
 pub mod file;
 pub mod gzip;
 mod memory;

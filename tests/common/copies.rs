@@ -5,6 +5,9 @@
     reason = "a test that cannot go on has failed; each suite uses a part"
 )]
 
+#[path = "zips.rs"]
+mod zips;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -19,11 +22,12 @@ use parquet::file::properties::WriterProperties;
 pub type Sample = (String, String, String);
 
 /// The forms.
-pub const FORMS: [&str; 12] = [
+pub const FORMS: [&str; 13] = [
     "folder",
     "tar",
     "tar.gz",
     "tar.zst",
+    "zip",
     "zstd.parquet",
     "snappy.parquet",
     "split.parquet",
@@ -67,6 +71,7 @@ pub fn write(folder: &Path, form: &str, samples: &[Sample]) {
         }
         "tar.gz" => put("all.tar.gz", &gzip(&tar(samples))),
         "tar.zst" => put("all.tar.zst", &zstd(&tar(samples))),
+        "zip" => put("all.zip", &zip(samples)),
         "zstd.parquet" => {
             put("z.parquet", &parquet(samples, Compression::ZSTD(ZstdLevel::default()), 7));
         }
@@ -103,6 +108,13 @@ pub fn tar(samples: &[Sample]) -> Vec<u8> {
         }
     }
     builder.into_inner().unwrap()
+}
+
+pub fn zip(samples: &[Sample]) -> Vec<u8> {
+    let fields = samples.iter().flat_map(|(key, text, url)| [("txt", key, text), ("url", key, url)]);
+    let entries: Vec<_> =
+        fields.map(|(field, key, content)| zips::deflated(format!("{key}.{field}"), content)).collect();
+    zips::zip(&entries)
 }
 
 pub fn gzip(content: &[u8]) -> Vec<u8> {

@@ -90,7 +90,7 @@ impl Listing {
             assert_eq!(listing.items[0].data, whole, "the file's own bytes are told once and whole");
             assert_eq!(listing.items[0].end, Some(End::Complete));
         }
-        listing.check();
+        listing.check(name.ends_with(".zip"));
         listing
     }
 
@@ -140,8 +140,8 @@ impl Listing {
         self.items.iter().filter(|item| item.kind == Kind::Member)
     }
 
-    /// What must hold of every file, whatever is in it.
-    fn check(&self) {
+    /// What must hold of every file, whatever is in it. Members of a zip are compressed one by one.
+    fn check(&self, is_zip: bool) {
         let mut hidden_regions = BTreeSet::new();
         for (id, layer) in self.items.iter().enumerate() {
             assert!(layer.end.is_some(), "item {id} is closed");
@@ -164,8 +164,10 @@ impl Listing {
         for item in self.items.iter().skip(1).filter(|item| item.kind != Kind::Stream) {
             let parent = item.parent.expect("only the file has no parent");
             let (start, end) = (item.offset, item.offset + item.data.len() as u64);
-            let within = &self.item(parent).data[start as usize..end as usize];
-            assert!(item.data == within, "an item's data is its parent's at its offset");
+            if !(is_zip && item.kind == Kind::Member) {
+                let within = &self.item(parent).data[start as usize..end as usize];
+                assert!(item.data == within, "an item's data is its parent's at its offset");
+            }
             if item.end == Some(End::Complete) {
                 assert!(item.len.is_none_or(|len| len == item.data.len() as u64), "{item:?}");
             }

@@ -8,3 +8,7 @@ mod hostile;
 mod listing;
 mod oracle;
 mod rules;
+mod zip_damage;
+#[path = "../common/zips.rs"]
+mod zip_writer;
+mod zips;

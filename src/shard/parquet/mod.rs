@@ -21,7 +21,7 @@ mod leaves;
 mod limits;
 mod page_header;
 mod pages;
-mod reads;
+pub(super) mod reads;
 mod shape;
 #[cfg(test)]
 mod tests;
