@@ -34,6 +34,12 @@ pub struct Claim {
     pub inside: Option<ClaimedInside>,
     /// For something inside a file: how much of its name is the file's, where the manifest says so.
     pub shard: Option<u32>,
+    /// The bytes of the digest that stands in the manifest, where its length or form does not fit the algorithm that is
+    /// named. Such a claim is `unusable`; if the bytes turn out to be another digest of the item, that is told.
+    pub doubtful: Option<Vec<u8>>,
+    /// The path of the URL, for a claim that stands at a file which has only its file name in common: it holds for that
+    /// file if the content is equal, and is absent otherwise.
+    pub url: Option<ItemPath>,
 }
 
 /// What an index claims of a file beside its bytes.
@@ -46,6 +52,24 @@ pub struct ClaimedInside {
 }
 
 impl Claim {
+    /// A claim that something is there, and nothing more.
+    pub fn new(source: SourceId, line: u64, subject: Subject) -> Self {
+        Claim {
+            source,
+            line,
+            subject,
+            size: None,
+            digests: Digests::new(),
+            unusable: None,
+            interrupted: false,
+            yields: false,
+            inside: None,
+            shard: None,
+            doubtful: None,
+            url: None,
+        }
+    }
+
     /// Whether everything that it says and that was measured agrees, and something was compared.
     pub fn holds_for(&self, item: &Observation) -> bool {
         let compared =
@@ -60,6 +84,13 @@ impl Claim {
 pub enum Subject {
     /// An item of this path: a file, or `shard.tar/member`.
     Path(ItemPath),
+    /// What was published at a URL: it stands at the file whose path has the most in common with the URL's, from the end.
+    Url {
+        /// The path of the URL, without its host.
+        path: ItemPath,
+        /// Other names that a download of it may have.
+        also: Vec<ItemPath>,
+    },
     /// A name that is refused.
     Refused {
         /// The name as it stands in the manifest.
@@ -119,6 +150,10 @@ pub trait ClaimSink {
     /// Takes a line that is no claim: where it is and what is wrong with it, as a fragment (`it has no digest`).
     /// The line itself is never passed on: it may be anything.
     fn reject(&mut self, line: u64, reason: String) -> crate::error::Result<()>;
+
+    /// Takes what breaks a rule of the format, though the manifest can be read: the line where there is one, and what is
+    /// wrong, as a sentence without its capital.
+    fn broken(&mut self, line: Option<u64>, reason: String) -> crate::error::Result<()>;
 }
 
 #[cfg(test)]

@@ -67,6 +67,8 @@ pub enum Code {
     Conflict,
     /// A name that could leave the dataset.
     UnsafeName,
+    /// A manifest that can be read and breaks the rules of its format.
+    BadManifest,
     /// A claim that cannot be right, or a line that is no claim.
     BadClaim,
     /// No usable digest.
@@ -91,7 +93,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, worst first.
-    pub const ALL: [Code; 18] = [
+    pub const ALL: [Code; 19] = [
         Code::KnownBad,
         Code::Altered,
         Code::Missing,
@@ -100,6 +102,7 @@ impl Code {
         Code::Pointer,
         Code::Conflict,
         Code::UnsafeName,
+        Code::BadManifest,
         Code::BadClaim,
         Code::Unverifiable,
         Code::Unverified,
@@ -123,6 +126,7 @@ impl Code {
             Code::Pointer => "pointer",
             Code::Conflict => "conflict",
             Code::UnsafeName => "unsafe-name",
+            Code::BadManifest => "bad-manifest",
             Code::BadClaim => "bad-claim",
             Code::Unverifiable => "unverifiable",
             Code::Unverified => "unverified",
@@ -146,7 +150,8 @@ impl Code {
             | Code::Undisclosed
             | Code::Pointer
             | Code::Conflict
-            | Code::UnsafeName => Class::Wrong,
+            | Code::UnsafeName
+            | Code::BadManifest => Class::Wrong,
             Code::BadClaim
             | Code::Unverifiable
             | Code::Unverified
@@ -169,6 +174,7 @@ impl Code {
             Code::Pointer => "a pointer stands in place of the data",
             Code::Conflict => "the manifests contradict each other or themselves",
             Code::UnsafeName => "a name that could lead out of the dataset; refused",
+            Code::BadManifest => "a manifest that breaks the rules of its own format",
             Code::BadClaim => "an entry of a manifest that cannot be right",
             Code::Unverifiable => "published without a digest that can be checked",
             Code::Unverified => "could not be told, because something was not read",

@@ -33,6 +33,10 @@ impl ClaimSink for Kept {
         self.rejected.push(line);
         Ok(())
     }
+
+    fn broken(&mut self, _line: Option<u64>, _reason: String) -> error::Result<()> {
+        Ok(())
+    }
 }
 
 impl Kept {
@@ -69,7 +73,7 @@ fn read(
     let content = fs::read(path).unwrap();
     let file_name = path.file_name().unwrap().as_encoded_bytes();
     let mut kept = Kept::default();
-    let context = Context { source: SourceId(0), file_name, declared };
+    let context = Context { source: SourceId(0), file_name, path, declared };
     let scope = format.read(&mut content.as_slice(), &context, &mut kept);
     (scope, kept)
 }

@@ -121,7 +121,7 @@ fn index_of_manifest(
     let mut said = Said { claims: Spool::new(&scratch), sizeless: false, refused: None };
     let mut input = BufReader::with_capacity(1 << 16, std::fs::File::open(path).map_err(unreadable)?);
     let file_name = path.file_name().unwrap_or_default().as_bytes();
-    let context = Context { source: SourceId(0), file_name, declared: options.declared };
+    let context = Context { source: SourceId(0), file_name, path, declared: options.declared };
     format.read(&mut input, &context, &mut said).map_err(|error| match error {
         ManifestError::Sink(error) => error,
         ManifestError::Io(cause) => unreadable(cause),
@@ -182,8 +182,11 @@ struct Said {
 
 impl ClaimSink for Said {
     fn claim(&mut self, claim: Claim) -> Result<()> {
-        let Subject::Path(path) = claim.subject else {
-            return self.reject(claim.line, "its name is refused".to_string());
+        let path = match claim.subject {
+            Subject::Path(path) | Subject::Url { path, .. } => path,
+            Subject::Refused { .. } => {
+                return self.reject(claim.line, "its name is refused".to_string());
+            }
         };
         let mut seen = Observation::new(Locator::file(Some(0), path.as_bytes()), 0, Kind::File);
         if claim.digests.is_empty() {
@@ -198,5 +201,9 @@ impl ClaimSink for Said {
     fn reject(&mut self, line: u64, reason: String) -> Result<()> {
         self.refused.get_or_insert((line, reason));
         Ok(())
+    }
+
+    fn broken(&mut self, line: Option<u64>, reason: String) -> Result<()> {
+        self.reject(line.unwrap_or(0), reason)
     }
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::lists::Lists;
 use crate::check::FindingSink;
+use crate::claim::SourceId;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
+use crate::locator::Escaped;
 
 /// Collects the findings of one worker or one stage.
 pub struct Findings {
@@ -52,6 +54,11 @@ impl Findings {
 }
 
 impl FindingSink for Findings {
+    fn source_name(&self, source: SourceId) -> String {
+        let name = self.names.sources.get(source.0 as usize);
+        name.map_or_else(|| "another manifest".to_string(), |name| Escaped(name).to_string())
+    }
+
     fn finding(&mut self, mut finding: Finding) -> Result<()> {
         // What a manifest expects may itself stand on a list: no such digest leaves the program.
         let listed =

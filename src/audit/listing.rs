@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, place_key};
-use crate::manifest::{discover, lfs_pointer, open_regular};
+use crate::manifest::{self, discover, lfs_pointer, open_regular};
 use crate::shard::folder::{Listed, WalkOptions, What, walk};
 use crate::source::Stamp;
 
@@ -135,7 +135,7 @@ impl Keep<'_> {
         if !folder && !self.options.admits(&path) {
             // A manifest may be narrowed away as data and still say what the data is.
             listing.2 += 1;
-            if self.discovering && matches!(what, What::File { .. }) && named_like_manifest(&path) {
+            if self.discovering && matches!(what, What::File { .. }) && self.is_manifest(&path) {
                 listing.0.push((self.root, path));
             }
             return Ok(());
@@ -143,7 +143,7 @@ impl Keep<'_> {
         let kind = match what {
             What::File { stamp, through_link } => {
                 if self.discovering {
-                    if named_like_manifest(&path) {
+                    if self.is_manifest(&path) {
                         listing.0.push((self.root, path.clone()));
                     }
                     if self.is_pointer(&path, stamp.size) {
@@ -168,6 +168,15 @@ impl Keep<'_> {
         paths.push(&key, &Found { root: self.root, path, kind })
     }
 
+    /// Whether its name says that it is a manifest, or, where the name is a common one, its first bytes do.
+    fn is_manifest(&self, path: &[u8]) -> bool {
+        let name = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
+        discover::looks_like_manifest(name)
+            || (discover::may_be_manifest(name)
+                && read_head(&join(self.folder, path))
+                    .is_some_and(|head| manifest::recognise(name, &head).is_some()))
+    }
+
     /// Pointers are short; only files of such a size are opened.
     fn is_pointer(&self, path: &[u8], size: u64) -> bool {
         (100..lfs_pointer::TOO_LONG as u64).contains(&size)
@@ -182,9 +191,11 @@ pub fn read_pointer(path: &Path) -> Option<lfs_pointer::Pointer> {
     lfs_pointer::parse(&text)
 }
 
-fn named_like_manifest(path: &[u8]) -> bool {
-    let name = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
-    discover::looks_like_manifest(name)
+/// The first 64 KiB of a file.
+pub fn read_head(path: &Path) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    open_regular(path).ok()?.take(64 * 1024).read_to_end(&mut head).ok()?;
+    Some(head)
 }
 
 /// The path of an item on the disk. A root that is a single file is its own only item.

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::listing::{Listing, join, read_pointer};
 use super::options::{AuditOptions, ScopeOption};
 use super::report::SourceReport;
+use super::urls;
 use crate::check::balance::{Balance, ClaimClass};
 use crate::check::{FindingSink, claim_key};
 use crate::claim::{Claim, ClaimSink, ClaimedInside, Scope, SourceId, Subject, Unusable};
@@ -124,11 +125,13 @@ pub struct Manifests {
 pub fn load(
     options: &AuditOptions,
     planned: Vec<Planned>,
+    listing: &Listing,
     scratch: &Scratch,
     balance: &mut Balance,
     findings: &mut dyn FindingSink,
 ) -> Result<Manifests> {
     let mut claims = Spool::new(scratch);
+    let mut urls = Spool::new(scratch);
     let mut loaded = (Vec::new(), Vec::new(), HashSet::new(), false);
     let mut interrupted = HashSet::new();
     let mut index = None;
@@ -139,6 +142,7 @@ pub fn load(
             source,
             base: Base::default(),
             claims: Spool::new(scratch),
+            urls: Spool::new(scratch),
             balance,
             findings,
             report: SourceReport::new("manifest", name),
@@ -165,13 +169,23 @@ pub fn load(
             // Only now: what a manifest said before it turned out to be broken is not held against the data.
             loader.balance.claims_in += loader.claims.len();
             claims.absorb(loader.claims)?;
+            urls.absorb(loader.urls)?;
             loader.report.scope = Some(scope.name());
             loaded.3 |= scope == Scope::Unknown;
             loaded.1.push(scope);
         }
         loaded.0.push(loader.report);
     }
-    let (reports, scopes, own_files, unknown_scope) = loaded;
+    let (mut reports, scopes, own_files, unknown_scope) = loaded;
+    urls::bind(&urls.sorted()?, listing, scratch, &mut |claim| {
+        let Subject::Path(path) = &claim.subject else { return Ok(()) };
+        if !options.admits(path.as_bytes()) {
+            return Ok(());
+        }
+        balance.claims_in += 1;
+        reports[claim.source.0 as usize].entries += 1;
+        claims.push(&claim_key(&place_key(path.as_bytes())), &claim)
+    })?;
     Ok(Manifests { claims: claims.sorted()?, reports, scopes, own_files, unknown_scope, index, interrupted })
 }
 
@@ -189,6 +203,8 @@ struct Loader<'a> {
     source: SourceId,
     base: Base,
     claims: Spool<Claim>,
+    /// Claims of URLs, by [`super::urls::key`]: where they stand is found once all of them are known.
+    urls: Spool<Claim>,
     balance: &'a mut Balance,
     findings: &'a mut dyn FindingSink,
     report: SourceReport,
@@ -262,7 +278,8 @@ impl Loader<'_> {
             return Ok(Err(ManifestError::NotThisFormat(reason.to_string())));
         };
         self.report.format = format.name();
-        let context = Context { source: self.source, file_name: &file_name, declared: self.options.declared };
+        let declared = self.options.declared;
+        let context = Context { source: self.source, file_name: &file_name, path, declared };
         if self.report.found_in_dataset {
             // Told as one file that cannot be used, if so it is; not line by line.
             let mut trial = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
@@ -352,16 +369,12 @@ impl Loader<'_> {
             return Ok(false);
         }
         self.claim(Claim {
-            source: self.source,
-            line,
-            subject: Subject::Path(path),
             size: (seen.state == State::Read).then_some(seen.length),
             digests: seen.digests.clone(),
             unusable,
-            interrupted: false,
-            yields: false,
             inside,
             shard: shard.and_then(|len| u32::try_from(len).ok()),
+            ..Claim::new(self.source, line, Subject::Path(path))
         })?;
         Ok(true)
     }
@@ -466,6 +479,25 @@ impl Loader<'_> {
         self.options.admits(&bytes[..shard])
     }
 
+    /// What the user's options make of a claim.
+    fn prepare(&mut self, claim: &mut Claim) {
+        if let Some(required) = self.options.require
+            && claim.unusable.is_none()
+            && claim.digests.strongest().is_none_or(|d| d.algorithm().strength() < required.strength())
+        {
+            let has = claim.digests.strongest().map_or("no digest", |d| d.algorithm().name());
+            claim.unusable = Some(Unusable::NotComputable(format!(
+                "the manifest gives {has}; --require asks for {required}"
+            )));
+        }
+        if let Some(digest) = claim.digests.strongest().filter(|_| claim.interrupted) {
+            self.interrupted.insert(hex::encode(digest.bytes()));
+        }
+        if self.options.ignore_sizes {
+            claim.size = None;
+        }
+    }
+
     fn refuse(&mut self, code: Code, locator: Option<Locator>, line: u64, detail: String) -> Result<()> {
         self.balance.claims(ClaimClass::NotChecked(code.name()), 1);
         self.findings.finding(Finding {
@@ -486,6 +518,12 @@ impl ClaimSink for Loader<'_> {
     fn claim(&mut self, mut claim: Claim) -> Result<()> {
         let path = match &claim.subject {
             Subject::Path(path) => path.below(&self.base.add),
+            Subject::Url { path, .. } => {
+                let path = path.clone();
+                self.prepare(&mut claim);
+                let key = super::urls::key(path.as_bytes());
+                return self.urls.push(&key, &claim);
+            }
             Subject::Refused { name, why } => {
                 self.report.entries += 1;
                 self.balance.claims_in += 1;
@@ -517,21 +555,7 @@ impl ClaimSink for Loader<'_> {
             return Ok(());
         }
         self.report.entries += 1;
-        if let Some(required) = self.options.require
-            && claim.unusable.is_none()
-            && claim.digests.strongest().is_none_or(|d| d.algorithm().strength() < required.strength())
-        {
-            let has = claim.digests.strongest().map_or("no digest", |d| d.algorithm().name());
-            claim.unusable = Some(Unusable::NotComputable(format!(
-                "the manifest gives {has}; --require asks for {required}"
-            )));
-        }
-        if let Some(digest) = claim.digests.strongest().filter(|_| claim.interrupted) {
-            self.interrupted.insert(hex::encode(digest.bytes()));
-        }
-        if self.options.ignore_sizes {
-            claim.size = None;
-        }
+        self.prepare(&mut claim);
         let key = claim_key(&place_key(path.as_bytes()));
         claim.subject = Subject::Path(path);
         self.claims.push(&key, &claim)
@@ -545,6 +569,20 @@ impl ClaimSink for Loader<'_> {
         }
         self.refuse(Code::BadClaim, None, line, format!("this line is no claim: {reason}"))
     }
+
+    fn broken(&mut self, line: Option<u64>, reason: String) -> Result<()> {
+        self.findings.finding(Finding {
+            code: Code::BadManifest,
+            level: None,
+            locator: None,
+            source: Some(self.source),
+            line,
+            expected: None,
+            found: None,
+            distance: None,
+            detail: reason,
+        })
+    }
 }
 
 /// Takes claims and keeps none: a manifest is read on trial.
@@ -556,6 +594,10 @@ impl ClaimSink for Nowhere {
     }
 
     fn reject(&mut self, _: u64, _: String) -> Result<()> {
+        Ok(())
+    }
+
+    fn broken(&mut self, _: Option<u64>, _: String) -> Result<()> {
         Ok(())
     }
 }

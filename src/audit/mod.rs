@@ -16,6 +16,7 @@ mod reading;
 pub mod report;
 mod reused;
 mod run;
+mod urls;
 
 pub use diff::diff;
 pub use indexing::index;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::listing::{Found, FoundKind, Listing, join};
+use super::listing::{Found, FoundKind, Listing, join, read_head};
 use super::options::{AuditOptions, Mode, Samples};
 use crate::check::{FindingSink, Rules, claim_key, is_below, item_key, place_of_claim};
 use crate::claim::Claim;
@@ -547,11 +547,4 @@ fn may_be_bookkeeping(path: &[u8]) -> bool {
         || path.starts_with(b"trees/")
         || path.starts_with(b"blobs/")
         || path.starts_with(b".no_exist/")
-}
-
-fn read_head(path: &std::path::Path) -> Option<Vec<u8>> {
-    use std::io::Read;
-    let mut head = Vec::new();
-    open_regular(path).ok()?.take(64 * 1024).read_to_end(&mut head).ok()?;
-    Some(head)
 }

@@ -84,7 +84,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
             })?;
         }
     }
-    let loaded = manifests::load(options, planned, &scratch, &mut balance, &mut findings)?;
+    let loaded = manifests::load(options, planned, &listing, &scratch, &mut balance, &mut findings)?;
     go_on(stop)?;
     let usable = loaded.reports.iter().any(|r| r.unusable.is_none());
     if !usable && lists.is_empty() && columns.is_empty() {

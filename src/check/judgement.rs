@@ -23,6 +23,8 @@ impl Claims {
                 && kept.interrupted == claim.interrupted
                 && kept.yields == claim.yields
                 && kept.inside == claim.inside
+                && kept.doubtful == claim.doubtful
+                && kept.url == claim.url
         };
         if let Some((_, count)) = self.distinct.iter_mut().find(|(kept, _)| same(kept)) {
             *count += 1;
@@ -33,6 +35,15 @@ impl Claims {
         } else {
             self.distinct.push((claim, 1));
         }
+    }
+
+    /// Takes out the claims that stand here by their file name only, and whose content is not that of the item here.
+    pub fn without_place(&mut self, item: Option<&Observation>) -> Vec<(Claim, u64)> {
+        // One that was not read may be what was published.
+        let holds = |claim: &Claim| {
+            item.is_some_and(|item| matches!(item.state, State::Unread(_)) || claim.holds_for(item))
+        };
+        self.distinct.extract_if(.., |(claim, _)| claim.url.is_some() && !holds(claim)).collect()
     }
 
     /// Whether there is none.
@@ -229,16 +240,9 @@ mod tests {
 
     fn claim(line: u64, size: Option<u64>, digests: Vec<Digest>) -> Claim {
         Claim {
-            source: SourceId(0),
-            line,
-            subject: Subject::Path(ItemPath::parse(b"a").unwrap()),
             size,
             digests: digests.into_iter().collect(),
-            unusable: None,
-            interrupted: false,
-            yields: false,
-            inside: None,
-            shard: None,
+            ..Claim::new(SourceId(0), line, Subject::Path(ItemPath::parse(b"a").unwrap()))
         }
     }
 

@@ -14,7 +14,7 @@ pub mod samples;
 
 use globset::GlobSet;
 
-use crate::claim::Scope;
+use crate::claim::{Scope, SourceId};
 use crate::error::Result;
 use crate::finding::Finding;
 
@@ -25,6 +25,11 @@ pub trait FindingSink {
     /// # Errors
     /// Where it could not be kept.
     fn finding(&mut self, finding: Finding) -> Result<()>;
+
+    /// What a manifest or list is called in sentences.
+    fn source_name(&self, _source: SourceId) -> String {
+        "another manifest".to_string()
+    }
 }
 
 /// What the rounds need to know of the run.

@@ -158,6 +158,13 @@ pub fn settle(
             here.push(record?.1);
         }
         round.enter(&place)?;
+        let item = match items.peek() {
+            Some(Ok((key, item))) if place_of_item(key) == place => Some(item),
+            _ => None,
+        };
+        for (claim, count) in here.without_place(item) {
+            round.absent_url(claim, count)?;
+        }
         let mut meeting = Meeting::new(here);
         while let Some(record) = items.next_if(|r| r.as_ref().is_ok_and(|(k, _)| place_of_item(k) == place)) {
             let (_, item) = record?;
@@ -290,6 +297,35 @@ impl Round<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What was published at a URL is not here: the file with its name has other content.
+    fn absent_url(&mut self, claim: Claim, claims: u64) -> Result<()> {
+        let Some(url) = claim.url else { return Ok(()) };
+        let key = super::claim_key(&place_key(url.as_bytes()));
+        let absent = Absent {
+            name: url.into_bytes(),
+            shard: None,
+            shard_is_here: false,
+            claims,
+            digests: claim.digests,
+            size: claim.size,
+            source: claim.source,
+            line: claim.line,
+            interrupted: false,
+            inside: None,
+        };
+        self.tell_impossible(claim.unusable.as_ref(), &absent)?;
+        self.absent.push(&key, &absent)
+    }
+
+    /// A claim that cannot be right is told, whether its item is here or not.
+    fn tell_impossible(&mut self, unusable: Option<&Unusable>, absent: &Absent) -> Result<()> {
+        let Some(Unusable::Impossible(why)) = unusable else { return Ok(()) };
+        let mut finding =
+            Finding::of_place(Code::BadClaim, claimed_place(&absent.name, absent.shard), why.clone());
+        (finding.source, finding.line) = (Some(absent.source), Some(absent.line));
+        self.findings.finding(finding)
     }
 
     /// All items in a file and all claims on names inside it have come by.
@@ -500,12 +536,15 @@ impl Round<'_> {
             let Contradiction { what, source, line, with } = contradiction;
             let with = match with {
                 Some((other, at)) if other == source => format!("line {at}"),
-                Some((_, at)) => format!("another manifest, line {at}"),
+                Some((other, at)) => format!("line {at} of {}", self.findings.source_name(*other)),
                 None => "another claim".to_string(),
             };
             let verdict = match (meeting.right, &meeting.item) {
                 (Some((right, at)), _) if right == *source => format!("; what is here is as line {at} says"),
-                (Some((_, at)), _) => format!("; what is here is as line {at} of the other says"),
+                (Some((right, at)), _) => {
+                    let name = self.findings.source_name(right);
+                    format!("; what is here is as line {at} of {name} says")
+                }
                 (None, Some(_)) => "; what is here is as none of them says, or was not read".to_string(),
                 (None, None) => "; nothing of this name is here".to_string(),
             };
@@ -528,21 +567,20 @@ impl Round<'_> {
                 container.sought_inside = true;
             }
             let together = meeting.together.unwrap_or_default();
-            return self.absent.push(
-                &super::claim_key(&place),
-                &Absent {
-                    name,
-                    shard,
-                    shard_is_here: here.is_some(),
-                    claims: meeting.claims.count(),
-                    digests: together.digests,
-                    size: together.size,
-                    source: first.source,
-                    line: first.line,
-                    interrupted: meeting.claims.iter().any(|(c, _)| c.interrupted),
-                    inside: meeting.claims.inside(),
-                },
-            );
+            let absent = Absent {
+                name,
+                shard,
+                shard_is_here: here.is_some(),
+                claims: meeting.claims.count(),
+                digests: together.digests,
+                size: together.size,
+                source: first.source,
+                line: first.line,
+                interrupted: meeting.claims.iter().any(|(c, _)| c.interrupted),
+                inside: meeting.claims.inside(),
+            };
+            self.tell_impossible(first.unusable.as_ref(), &absent)?;
+            return self.absent.push(&super::claim_key(&place), &absent);
         };
         if let Some(item) = meeting.incomparable.filter(|_| outcome != Outcome::Incomparable) {
             // Another item at this place settled the claims; this one must not pass in silence.

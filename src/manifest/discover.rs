@@ -9,6 +9,12 @@ pub fn looks_like_manifest(file_name: &[u8]) -> bool {
     WHOLE.contains(&stem) || ends_like_a_sums_file(&name)
 }
 
+/// Names that many files have which are no manifests: one of them is used where its content is that of a manifest.
+pub fn may_be_manifest(file_name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 3] = [b"bagit.txt", b"datapackage.json", b"index.json"];
+    NAMES.contains(&file_name)
+}
+
 /// Names as tools' manuals and mirrors write them, in lower case and without `.txt` or `.asc`.
 const WHOLE: [&[u8]; 24] = [
     b"checksum",

@@ -117,16 +117,10 @@ impl Reading<'_> {
         };
         self.claims += 1;
         self.sink.claim(Claim {
-            source: self.context.source,
-            line: number,
-            subject: subject(self.relative(name)),
             size,
             digests,
             unusable,
-            interrupted: false,
-            yields: false,
-            inside: None,
-            shard: None,
+            ..Claim::new(self.context.source, number, subject(self.relative(name)))
         })?;
         Ok(())
     }

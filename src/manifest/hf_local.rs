@@ -155,18 +155,7 @@ impl Claims<'_> {
             Err(why) => (Digests::new(), Some(why)),
         };
         let (source, line) = (self.source, self.ordinal);
-        Ok(self.sink.claim(Claim {
-            source,
-            line,
-            subject,
-            size: None,
-            digests,
-            unusable,
-            interrupted,
-            yields: false,
-            inside: None,
-            shard: None,
-        })?)
+        Ok(self.sink.claim(Claim { digests, unusable, interrupted, ..Claim::new(source, line, subject) })?)
     }
 
     fn reject(&mut self, reason: String) -> Result<(), ManifestError> {
@@ -182,7 +171,8 @@ impl Claims<'_> {
         left: &mut dyn FnMut(&ItemPath, &Digests) -> Left,
     ) -> Result<(), ManifestError> {
         let mut input = BufReader::new(open_regular(tree)?);
-        let context = Context { source: self.source, file_name: b"", declared: DigestSet::EMPTY };
+        let context =
+            Context { source: self.source, file_name: b"", path: Path::new(""), declared: DigestSet::EMPTY };
         let mut placed = Placed { sink: &mut *self.sink, base, left, last: self.ordinal };
         HfTree.read(&mut input, &context, &mut placed).map_err(|e| match e {
             ManifestError::NotThisFormat(why) => ManifestError::NotThisFormat(format!(
@@ -235,6 +225,10 @@ impl ClaimSink for Placed<'_> {
     fn reject(&mut self, line: u64, reason: String) -> crate::error::Result<()> {
         self.last = line;
         self.sink.reject(line, reason)
+    }
+
+    fn broken(&mut self, line: Option<u64>, reason: String) -> crate::error::Result<()> {
+        self.sink.broken(line, reason)
     }
 }
 

@@ -137,16 +137,10 @@ impl Reading<'_> {
         };
         self.claims += 1;
         self.sink.claim(Claim {
-            source: self.source,
-            line: self.ordinal,
-            subject: subject(path.as_bytes()),
             size: content.size(),
             digests,
             unusable,
-            interrupted: false,
-            yields: false,
-            inside: None,
-            shard: None,
+            ..Claim::new(self.source, self.ordinal, subject(path.as_bytes()))
         })?;
         Ok(())
     }

@@ -84,16 +84,10 @@ pub fn canonical(pointer: &Pointer) -> String {
 /// What a pointer that stands at `path` claims about the item there.
 pub fn claim(pointer: &Pointer, path: &ItemPath, source: SourceId, ordinal: u64) -> Claim {
     Claim {
-        source,
-        line: ordinal,
-        subject: Subject::Path(path.clone()),
         size: Some(pointer.size),
         digests: Digest::new(Algorithm::Sha256, &pointer.oid).into_iter().collect::<Digests>(),
-        unusable: None,
-        interrupted: false,
         yields: true,
-        inside: None,
-        shard: None,
+        ..Claim::new(source, ordinal, Subject::Path(path.clone()))
     }
 }
 

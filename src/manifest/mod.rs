@@ -8,6 +8,7 @@ pub mod discover;
 pub mod hashdeep;
 pub mod hf_local;
 pub mod hf_tree;
+pub mod labelled;
 pub mod lfs_pointer;
 mod lines;
 pub mod sums;
@@ -67,6 +68,9 @@ pub struct Context<'a> {
     pub source: SourceId,
     /// Its file name without folders.
     pub file_name: &'a [u8],
+    /// The file itself, for formats that speak of what lies beside it. Only regular files are opened there: see
+    /// [`open_regular`].
+    pub path: &'a Path,
     /// Algorithms the user declared for digests that do not say theirs; empty: by length and file name.
     pub declared: DigestSet,
 }
@@ -105,6 +109,54 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
+/// What a claim of this URL is about, and of other names that a download of it may have. What is no URL of a host counts
+/// as a path beside the manifest.
+///
+/// Of a URL the path counts, its `%XX` decoded; what stands after `?` or `#` does not (RFC 3986).
+pub fn url_subject(url: &[u8], also: &[&[u8]]) -> Subject {
+    let Some(path) = path_of_url(url) else { return subject(url) };
+    let parsed = |name: &[u8]| ItemPath::parse(name.strip_prefix(b"/").unwrap_or(name));
+    let mut names = std::iter::once(path.as_slice()).chain(also.iter().copied()).map(parsed);
+    match names.find_map(Result::ok) {
+        Some(path) => Subject::Url { path, also: names.filter_map(Result::ok).collect() },
+        None => Subject::Refused { name: url.to_vec(), why: crate::locator::UnsafeName::Empty },
+    }
+}
+
+/// The path of `scheme://host/path`, without the leading `/`; `None` for what has no scheme and host.
+fn path_of_url(url: &[u8]) -> Option<Vec<u8>> {
+    let at = memchr::memmem::find(url, b"://")?;
+    let (scheme, rest) = (&url[..at], &url[at + 3..]);
+    let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    if !is_scheme {
+        return None;
+    }
+    let end = rest.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(rest.len());
+    let path = rest[..end].iter().position(|&b| b == b'/').map_or(&b""[..], |at| &rest[at + 1..end]);
+    Some(percent_decoded(path))
+}
+
+/// `%XX` as the byte it stands for; a `%` that no two hexadecimal digits follow stands for itself.
+pub(crate) fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| text.get(at).and_then(|b| char::from(*b).to_digit(16)).map(|d| d as u8);
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push(high << 4 | low);
+                at += 3;
+            }
+            _ => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
 /// What a claim of this name is about: names from outside only become paths that stay below the root.
 fn subject(name: &[u8]) -> Subject {
     match ItemPath::parse(name) {
@@ -128,6 +180,7 @@ mod testing {
     pub struct Kept {
         pub claims: Vec<Claim>,
         pub rejected: Vec<(u64, String)>,
+        pub broken: Vec<(Option<u64>, String)>,
     }
 
     impl ClaimSink for Kept {
@@ -138,6 +191,11 @@ mod testing {
 
         fn reject(&mut self, line: u64, reason: String) -> crate::error::Result<()> {
             self.rejected.push((line, reason));
+            Ok(())
+        }
+
+        fn broken(&mut self, line: Option<u64>, reason: String) -> crate::error::Result<()> {
+            self.broken.push((line, reason));
             Ok(())
         }
     }
@@ -161,7 +219,8 @@ mod testing {
         content: &[u8],
     ) -> (Result<Scope, ManifestError>, Kept) {
         let mut kept = Kept::default();
-        let context = Context { source: SourceId(7), file_name: file_name.as_bytes(), declared };
+        let path = Path::new(file_name);
+        let context = Context { source: SourceId(7), file_name: file_name.as_bytes(), path, declared };
         let scope = format.read(&mut &*content, &context, &mut kept);
         (scope, kept)
     }
@@ -173,6 +232,23 @@ mod tests {
 
     fn format_of(file_name: &str, head: &str) -> Option<&'static str> {
         recognise(file_name.as_bytes(), head.as_bytes()).map(|format| format.name())
+    }
+
+    #[test]
+    fn of_a_url_the_path_counts() {
+        let path = |url: &str| match url_subject(url.as_bytes(), &[b"a.csv"]) {
+            Subject::Url { path, also } => {
+                (String::from_utf8_lossy(path.as_bytes()).into_owned(), also.len())
+            }
+            Subject::Path(path) => (String::from_utf8_lossy(path.as_bytes()).into_owned(), 9),
+            Subject::Refused { .. } => (String::new(), 0),
+        };
+        assert_eq!(path("https://h.org/d/a%20b.csv?x=1#y"), ("d/a b.csv".into(), 1));
+        assert_eq!(path("s3://bucket/d/a%2.csv"), ("d/a%2.csv".into(), 1));
+        assert_eq!(path("https://h.org"), ("a.csv".into(), 0));
+        assert_eq!(path("https://h.org/../../etc/x"), ("a.csv".into(), 0));
+        assert_eq!(path("data/a.csv"), ("data/a.csv".into(), 9));
+        assert_eq!(path("://x/y"), (":/x/y".into(), 9));
     }
 
     #[test]

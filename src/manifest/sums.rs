@@ -112,18 +112,7 @@ impl Reading<'_> {
             self.first_name = line.name;
         }
         let source = self.context.source;
-        self.sink.claim(Claim {
-            source,
-            line: number,
-            subject,
-            size,
-            digests,
-            unusable,
-            interrupted: false,
-            yields: false,
-            inside: None,
-            shard: None,
-        })?;
+        self.sink.claim(Claim { size, digests, unusable, ..Claim::new(source, number, subject) })?;
         Ok(())
     }
 
@@ -317,7 +306,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(content: Vec<u8>, name: Vec<u8>) {
-            let context = Context { source: crate::claim::SourceId(0), file_name: &name, declared: DigestSet::EMPTY };
+            let context = Context { source: crate::claim::SourceId(0), file_name: &name, path: std::path::Path::new(""), declared: DigestSet::EMPTY };
             let _ = Sums.read(&mut content.as_slice(), &context, &mut Kept::default());
             Sums.recognises(&name, &content);
         }

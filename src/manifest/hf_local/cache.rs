@@ -287,7 +287,7 @@ mod tests {
 
     fn interrupted(kept: &Kept) -> Vec<String> {
         let claims = kept.claims.iter().filter(|c| c.interrupted).cloned().collect();
-        Kept { claims, rejected: Vec::new() }.paths()
+        Kept { claims, ..Kept::default() }.paths()
     }
 
     #[test]

@@ -58,6 +58,9 @@ fn next(code: Code, hub: bool) -> Option<&'static str> {
         Code::UnsafeName => {
             "unsafe-name: do not unpack these or pass them to tools that follow names; tell the publisher."
         }
+        Code::BadManifest => {
+            "bad-manifest: tell the publisher; what the manifest claims was checked as far as it can be understood."
+        }
         Code::BadClaim => {
             "bad-claim: the manifest is broken there; get it again, or say --algorithm if its digests are of another \
              one."

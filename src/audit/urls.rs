@@ -1,0 +1,299 @@
+//! Where claims of URLs stand: at the file whose path has the most in common with the path of the URL, from the end.
+//!
+//! Two paths that share their last two names or more are taken for one place. A file name alone says little
+//! (`train.csv`): such a claim stands at the file only if the content is equal, which is seen when it has been read, and
+//! is absent otherwise. So it is where several URLs want one file and contradict each other.
+
+use serde::{Deserialize, Serialize};
+
+use super::listing::{FoundKind, Listing};
+use crate::claim::{Claim, Subject};
+use crate::error::Result;
+use crate::index::spool::{Iter, Scratch, Sorted, Spool};
+use crate::locator::{ItemPath, place_key};
+
+/// Files of one name that a URL is compared with; what comes after so many is not found by it.
+const NAMESAKES: usize = 1 << 16;
+
+/// Names that end alike lie side by side: the parts of a path from the last to the first, each with a zero byte.
+pub fn key(path: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(path.len() + 1);
+    for part in path.rsplit(|&b| b == b'/') {
+        key.extend_from_slice(part);
+        key.push(0);
+    }
+    key
+}
+
+/// Gives every claim of a URL the path of a file, or that of the URL, where nothing is, and hands it on.
+///
+/// # Errors
+/// Where scratch files fail, or what takes the claims does.
+pub fn bind(
+    claims: &Sorted<Claim>,
+    listing: &Listing,
+    scratch: &Scratch,
+    place: &mut dyn FnMut(Claim) -> Result<()>,
+) -> Result<()> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let mut files = Spool::new(scratch);
+    for record in listing.paths.iter() {
+        let found = record?.1;
+        if let FoundKind::File { stamp, .. } = found.kind {
+            files.push(&key(&found.path), &Namesake { path: found.path, size: stamp.size })?;
+        }
+    }
+    let files = files.sorted()?;
+    let wanted = wanted(&by_claim(&names(claims, scratch)?, &files, scratch)?, scratch, place)?;
+    settle(&wanted, place)
+}
+
+/// A file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Namesake {
+    path: Vec<u8>,
+    size: u64,
+}
+
+/// The best file for one name of a claim.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Best {
+    /// How many parts the paths share; none: there is no file.
+    common: usize,
+    /// Whether its size is as claimed, or none is.
+    size_fits: bool,
+    path: Vec<u8>,
+}
+
+/// A claim and the file that it would stand at.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Wanted {
+    common: usize,
+    url: ItemPath,
+    claim: Claim,
+}
+
+/// Every name of every claim, by its key, with the number of the claim.
+fn names(claims: &Sorted<Claim>, scratch: &Scratch) -> Result<Sorted<(u64, Claim)>> {
+    let mut names = Spool::new(scratch);
+    for (number, record) in claims.iter().enumerate() {
+        let (own, claim) = record?;
+        if let Subject::Url { also, .. } = &claim.subject {
+            for name in also {
+                names.push(&key(name.as_bytes()), &(number as u64, claim.clone()))?;
+            }
+        }
+        names.push(&own, &(number as u64, claim))?;
+    }
+    names.sorted()
+}
+
+/// For each name of each claim the best file, by the number of the claim.
+fn by_claim(
+    names: &Sorted<(u64, Claim)>,
+    files: &Sorted<Namesake>,
+    scratch: &Scratch,
+) -> Result<Sorted<(Best, Claim)>> {
+    let mut all = Spool::new(scratch);
+    let mut files = files.iter().peekable();
+    let mut namesakes: (Vec<u8>, Vec<(Vec<u8>, Namesake)>) = Default::default();
+    for record in names.iter() {
+        let (key, (number, claim)) = record?;
+        if namesakes.0 != file_name(&key) {
+            namesakes = (file_name(&key).to_vec(), load(&mut files, file_name(&key))?);
+        }
+        let mut best = Best::default();
+        for (other, file) in &namesakes.1 {
+            let size_fits = claim.size.is_none_or(|size| size == file.size);
+            let common = common(&key, other);
+            if (common, size_fits) > (best.common, best.size_fits) {
+                best = Best { common, size_fits, path: file.path.clone() };
+            }
+        }
+        all.push(&number.to_be_bytes(), &(best, claim))?;
+    }
+    all.sorted()
+}
+
+/// The files of this name. Names come in the order of files.
+fn load(
+    files: &mut std::iter::Peekable<Iter<'_, Namesake>>,
+    name: &[u8],
+) -> Result<Vec<(Vec<u8>, Namesake)>> {
+    while let Some(next) = files.next_if(|r| r.as_ref().map_or(true, |(key, _)| file_name(key) < name)) {
+        next?;
+    }
+    let mut same = Vec::new();
+    while let Some(next) = files.next_if(|r| r.as_ref().map_or(true, |(key, _)| file_name(key) == name)) {
+        let file = next?;
+        if same.len() < NAMESAKES {
+            same.push(file);
+        }
+    }
+    Ok(same)
+}
+
+/// The last part of the path with this key, with its zero byte.
+fn file_name(key: &[u8]) -> &[u8] {
+    let end = key.iter().position(|&b| b == 0).map_or(key.len(), |at| at + 1);
+    &key[..end]
+}
+
+/// How many parts two paths share from their ends.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).map(|(a, _)| *a);
+    same.filter(|&b| b == 0).count()
+}
+
+/// Claims by the place of the file that they want. Those that want none are handed on.
+fn wanted(
+    best: &Sorted<(Best, Claim)>,
+    scratch: &Scratch,
+    place: &mut dyn FnMut(Claim) -> Result<()>,
+) -> Result<Sorted<Wanted>> {
+    let mut wanted = Spool::new(scratch);
+    let mut records = best.iter().peekable();
+    while let Some(record) = records.next() {
+        let (number, (mut best, mut claim)) = record?;
+        while let Some(next) = records.next_if(|r| r.as_ref().map_or(true, |(key, _)| *key == number)) {
+            let (_, (other, _)) = next?;
+            if (other.common, other.size_fits) > (best.common, best.size_fits) {
+                best = other;
+            }
+        }
+        let Subject::Url { path: url, .. } = &claim.subject else { continue };
+        let url = url.clone();
+        // A file name in common, and not even the size.
+        let is_other = best.common == 0 || (best.common == 1 && !best.size_fits);
+        match ItemPath::parse(&best.path).ok().filter(|path| !is_other && path.as_bytes() == best.path) {
+            Some(path) => {
+                let key = place_key(path.as_bytes());
+                claim.subject = Subject::Path(path);
+                wanted.push(&key, &Wanted { common: best.common, url, claim })?;
+            }
+            None => {
+                claim.subject = Subject::Path(url);
+                place(claim)?;
+            }
+        }
+    }
+    wanted.sorted()
+}
+
+/// Decides for each file which claims stand at it by their name.
+fn settle(wanted: &Sorted<Wanted>, place: &mut dyn FnMut(Claim) -> Result<()>) -> Result<()> {
+    let mut ahead = wanted.iter().peekable();
+    let mut behind = wanted.iter();
+    while let Some(record) = ahead.next() {
+        let (file, mut nearest) = record?;
+        let mut count = 1usize;
+        let mut contradicts = false;
+        while let Some(next) = ahead.next_if(|r| r.as_ref().map_or(true, |(key, _)| *key == file)) {
+            let (_, other) = next?;
+            count += 1;
+            if other.common > nearest.common {
+                (nearest, contradicts) = (other, false);
+            } else if other.common == nearest.common && other.url != nearest.url {
+                contradicts |= other.claim.digests != nearest.claim.digests;
+            }
+        }
+        for record in behind.by_ref().take(count) {
+            let Wanted { common, url, mut claim } = record?.1;
+            let by_name = common > 1 && common == nearest.common && !contradicts;
+            claim.url = (!by_name).then_some(url);
+            place(claim)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::SourceId;
+    use crate::digest::{Algorithm, Digest};
+    use crate::source::Stamp;
+
+    fn listing(files: &[(&str, u64)], scratch: &Scratch) -> Listing {
+        let mut paths = Spool::new(scratch);
+        for (path, size) in files {
+            let kind =
+                FoundKind::File { stamp: Stamp { size: *size, ..Stamp::default() }, through_link: false };
+            let path = path.as_bytes().to_vec();
+            let key = crate::check::claim_key(&place_key(&path));
+            paths.push(&key, &super::super::listing::Found { root: 0, path, kind }).unwrap();
+        }
+        Listing { paths: paths.sorted().unwrap(), manifests: Vec::new(), pointers: Vec::new(), left_out: 0 }
+    }
+
+    /// Where claims of these URLs stand: the path, and whether that is by the name.
+    fn bound(files: &[(&str, u64)], urls: &[(&str, Option<u64>, u8)]) -> Vec<(u64, String, bool)> {
+        let scratch = Scratch::new(&std::env::temp_dir(), 1 << 16);
+        let mut claims = Spool::new(&scratch);
+        for (line, (url, size, digest)) in urls.iter().enumerate() {
+            let (path, also) = url.split_once(' ').unwrap_or((url, ""));
+            let parse = |name: &str| ItemPath::parse(name.as_bytes()).unwrap();
+            let also = also.split_whitespace().map(parse).collect();
+            let subject = Subject::Url { path: parse(path), also };
+            let digests = Digest::new(Algorithm::Md5, &[*digest; 16]).into_iter().collect();
+            let claim = Claim { size: *size, digests, ..Claim::new(SourceId(0), line as u64 + 1, subject) };
+            claims.push(&key(path.as_bytes()), &claim).unwrap();
+        }
+        let mut all = Vec::new();
+        bind(&claims.sorted().unwrap(), &listing(files, &scratch), &scratch, &mut |claim| {
+            let Subject::Path(path) = &claim.subject else { panic!("it has a path now") };
+            let path = String::from_utf8(path.as_bytes().to_vec()).unwrap();
+            all.push((claim.line, path, claim.url.is_none()));
+            Ok(())
+        })
+        .unwrap();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn the_longest_common_end_wins() {
+        let files = [("cv/fold_0/dev.tsv", 5), ("cv/fold_1/dev.tsv", 5), ("dev.tsv", 5)];
+        let urls = [("x/master/cv/fold_1/dev.tsv", None, 1), ("y/fold_0/dev.tsv", Some(7), 2)];
+        let stand = bound(&files, &urls);
+        assert_eq!(stand, [(1, "cv/fold_1/dev.tsv".into(), true), (2, "cv/fold_0/dev.tsv".into(), true)]);
+    }
+
+    #[test]
+    fn a_file_name_alone_is_not_a_place() {
+        let files = [("here/train.csv", 5)];
+        let urls = [("there/train.csv", Some(5), 1), ("there/train.csv", Some(6), 1), ("other.csv", None, 1)];
+        let stand = bound(&files, &urls);
+        assert_eq!(
+            stand,
+            [
+                (1, "here/train.csv".into(), false),
+                (2, "there/train.csv".into(), true),
+                (3, "other.csv".into(), true)
+            ]
+        );
+    }
+
+    #[test]
+    fn another_name_of_the_download_counts_too() {
+        let files = [("raw/en.zip", 5)];
+        assert_eq!(bound(&files, &[("download raw/en.zip", None, 1)]), [(1, "raw/en.zip".into(), true)]);
+    }
+
+    #[test]
+    fn urls_that_want_one_file_and_contradict_each_other_need_its_content() {
+        let files = [("data/train.csv", 5)];
+        let versions = [("v1/data/train.csv", None, 1), ("v2/data/train.csv", None, 2)];
+        assert!(
+            bound(&files, &versions).iter().all(|(_, path, by_name)| path == "data/train.csv" && !by_name)
+        );
+        let agree = [("v1/data/train.csv", None, 1), ("v2/data/train.csv", None, 1)];
+        assert!(bound(&files, &agree).iter().all(|(.., by_name)| *by_name));
+        let same_url = [("v1/data/train.csv", None, 1), ("v1/data/train.csv", None, 2)];
+        assert!(bound(&files, &same_url).iter().all(|(.., by_name)| *by_name));
+        let nearer = [("x/train.csv", None, 1), ("a/data/train.csv", None, 2)];
+        assert_eq!(bound(&files, &nearer).iter().filter(|(.., by_name)| *by_name).count(), 1);
+    }
+}
