@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::entries::{Each, Stop, read};
 use super::labelled::Writing;
 use super::{Context, ManifestError, ManifestFormat, open_regular, subject};
-use crate::claim::{Claim, ClaimSink, Scope, Subject, Unusable};
+use crate::claim::{Claim, ClaimSink, Scope, Subject};
 
 /// The format of MDS indexes.
 #[derive(Clone, Copy, Debug)]
@@ -127,10 +127,7 @@ impl Reading<'_> {
         let subject = subject(file.name.as_bytes());
         let mut claim =
             Claim { size: Some(file.size), ..Claim::new(self.context.source, self.ordinal, subject) };
-        if file.hashes.is_empty() {
-            let why = "the index was written without hashes";
-            claim.unusable = Some(Unusable::NotComputable(why.to_owned()));
-        }
+        // By default an index is written without hashes: sizes are compared then.
         for (algorithm, value) in &file.hashes {
             claim = claim.labelled(algorithm, value.as_bytes(), Writing::Hex);
         }
@@ -291,7 +288,8 @@ mod tests {
             (vec!["xxh64", "md5"], Some(7), &None)
         );
         let kept = read_in(folder.path(), &index(file("s.mds", json!({})), Value::Null)).1;
-        assert!(matches!(kept.claims[0].unusable, Some(Unusable::NotComputable(_))));
+        assert_eq!((kept.claims[0].size, &kept.claims[0].unusable), (Some(7), &None), "sizes are compared");
+        assert!(kept.claims[0].digests.is_empty());
         let kept = read_in(folder.path(), &index(file("../s.mds", json!({"md5": MD5})), Value::Null)).1;
         assert!(matches!(kept.claims[0].subject, Subject::Refused { .. }));
     }
