@@ -88,6 +88,12 @@ fn damaged_json_lines_are_never_valid() {
 }
 
 #[test]
+fn a_damaged_mds_shard_is_never_valid() {
+    against_its_index("mds");
+    against_its_index("mds.zstd");
+}
+
+#[test]
 fn a_damaged_csv_is_never_valid() {
     against_its_index("csv");
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
+#[path = "common/copies.rs"]
+mod copies;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -132,6 +134,81 @@ fn lines_of_json_are_as_in_the_vectors() {
     let path = folder.path().join("rows.jsonl");
     fs::write(&path, lines.concat()).unwrap();
     assert_eq!(records_of(&path), expected);
+}
+
+#[test]
+fn samples_of_mds_are_as_in_the_vectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shard.00000.mds");
+    let rows = vectors();
+    // Texts: all twenty rows in one shard, in which JSON says what is missing.
+    let names: BTreeSet<&str> =
+        rows.iter().flat_map(|row| row["text"].as_object().unwrap().keys()).map(String::as_str).collect();
+    let columns: Vec<_> = names.iter().map(|name| (*name, "json", None)).collect();
+    let values = |row: &Value| names.iter().map(|name| row["text"][name].to_string().into_bytes()).collect();
+    let texts: Vec<Vec<Vec<u8>>> = rows.iter().map(values).collect();
+    fs::write(&path, copies::mds(&columns, &texts)).unwrap();
+    let expected: Found = rows.iter().map(|row| Some(digest(&row["text_rec1"]))).collect();
+    assert_eq!(records_of(&path), expected);
+    // Types: a shard for each row, whose columns are the fields that are there.
+    let mut seen = 0;
+    for row in &rows {
+        let typed = row["typed"].as_object().unwrap();
+        let fields = typed.iter().filter(|(_, value)| !value.is_null());
+        let encoded: Option<Vec<_>> = fields
+            .map(|(name, value)| mds_value(value).map(|(kind, size, bytes)| (name, kind, size, bytes)))
+            .collect();
+        let Some(encoded) = encoded else { continue };
+        let columns: Vec<_> =
+            encoded.iter().map(|(name, kind, size, _)| (name.as_str(), *kind, *size)).collect();
+        let values = encoded.iter().map(|(.., bytes)| bytes.clone()).collect();
+        fs::write(&path, copies::mds(&columns, &[values])).unwrap();
+        assert_eq!(records_of(&path), [Some(digest(&row["rec1"]))], "{typed:?}");
+        seen += 1;
+    }
+    // Two have times, and one has bytes in a list.
+    assert_eq!(seen, 17);
+}
+
+/// A value with its type as MDS has it: encoding, size, bytes. None for what it has no encoding for.
+fn mds_value(value: &Value) -> Option<(&'static str, Option<usize>, Vec<u8>)> {
+    let (kind, of) = value.as_object().unwrap().iter().next().unwrap();
+    let said = || of.as_str().unwrap();
+    Some(match kind.as_str() {
+        "int" => match said().parse::<i64>() {
+            Ok(number) => ("int", Some(8), number.to_le_bytes().to_vec()),
+            Err(_) => ("str_int", None, said().as_bytes().to_vec()),
+        },
+        "float" => ("float64", Some(8), said().parse::<f64>().unwrap().to_le_bytes().to_vec()),
+        "text" => ("str", None, said().as_bytes().to_vec()),
+        "bytes" => ("bytes", None, hex::decode(said()).unwrap()),
+        "decimal" => {
+            let decimal = format!("{}E-{}", of[0].as_str().unwrap(), of[1].as_u64().unwrap());
+            ("str_decimal", None, decimal.into_bytes())
+        }
+        _ => ("json", None, plain_json(value)?.to_string().into_bytes()),
+    })
+}
+
+/// A value as JSON, where JSON can say it.
+fn plain_json(value: &Value) -> Option<Value> {
+    let Some((kind, of)) = value.as_object().and_then(|object| object.iter().next()) else {
+        return Some(Value::Null);
+    };
+    Some(match kind.as_str() {
+        "int" => serde_json::from_str(of.as_str().unwrap()).unwrap(),
+        "text" | "bool" => of.clone(),
+        "list" => Value::Array(of.as_array().unwrap().iter().map(plain_json).collect::<Option<_>>()?),
+        "struct" => {
+            let fields = of.as_object().unwrap().iter();
+            Value::Object(
+                fields
+                    .map(|(name, value)| Some((name.clone(), plain_json(value)?)))
+                    .collect::<Option<_>>()?,
+            )
+        }
+        _ => return None,
+    })
 }
 
 /// Ten thousand random records, read by pyarrow and encoded by cbor2.

@@ -313,7 +313,7 @@ pub fn plan(
     planning.end_split()?;
     let Planning { work, splits, unread, blind, files, bytes, .. } = planning;
     let work = work.sorted()?;
-    let told = if claims.is_empty() || told == Algorithm::Cksum { Algorithm::Sha256 } else { told };
+    let told = if claims.is_empty() || told.is_checksum() { Algorithm::Sha256 } else { told };
     let told = DigestSet::of(told);
     let indexed = indexed(options);
     let common = Common {

@@ -12,6 +12,14 @@ use serde::{Deserialize, Serialize};
 pub enum Algorithm {
     /// POSIX `cksum`: CRC-32/CKSUM over the bytes and their count (IEEE Std 1003.1, `cksum`).
     Cksum,
+    /// xxHash with 32 bits (`xxhash_spec.md` of Cyan4973/xxHash), seed 0: shows damage, and that by chance.
+    Xxh32,
+    /// xxHash with 64 bits, likewise.
+    Xxh64,
+    /// XXH3 with 64 bits, likewise.
+    Xxh3,
+    /// XXH3 with 128 bits, likewise.
+    Xxh128,
     /// MD5 (RFC 1321): shows damage, not tampering.
     Md5,
     /// SHA-1 (FIPS 180-4): shows damage, not tampering.
@@ -22,40 +30,62 @@ pub enum Algorithm {
     Sm3,
     /// SHA-224 (FIPS 180-4).
     Sha224,
+    /// SHA3-224 (FIPS 202).
+    Sha3With224,
     /// BLAKE2b with 160 bits (RFC 7693).
     Blake2b160,
     /// BLAKE2b with 256 bits (RFC 7693).
     Blake2b256,
+    /// BLAKE2s with 256 bits (RFC 7693).
+    Blake2s,
     /// BLAKE2b with 384 bits (RFC 7693).
     Blake2b384,
     /// BLAKE2b with 512 bits (RFC 7693), what `b2sum` writes.
     Blake2b512,
     /// BLAKE3 with 256 bits, what `b3sum` writes.
     Blake3,
+    /// SHA3-256 (FIPS 202).
+    Sha3With256,
+    /// SHA-512/256 (FIPS 180-4).
+    Sha512With256,
     /// SHA-256 (FIPS 180-4).
     Sha256,
+    /// SHA3-384 (FIPS 202).
+    Sha3With384,
     /// SHA-384 (FIPS 180-4).
     Sha384,
+    /// SHA3-512 (FIPS 202).
+    Sha3With512,
     /// SHA-512 (FIPS 180-4).
     Sha512,
 }
 
 impl Algorithm {
     /// All algorithms, weakest first.
-    pub const ALL: [Algorithm; 14] = [
+    pub const ALL: [Algorithm; 24] = [
         Algorithm::Cksum,
+        Algorithm::Xxh32,
+        Algorithm::Xxh64,
+        Algorithm::Xxh3,
+        Algorithm::Xxh128,
         Algorithm::Md5,
         Algorithm::Sha1,
         Algorithm::GitBlob,
         Algorithm::Sm3,
         Algorithm::Sha224,
+        Algorithm::Sha3With224,
         Algorithm::Blake2b160,
         Algorithm::Blake2b256,
+        Algorithm::Blake2s,
         Algorithm::Blake2b384,
         Algorithm::Blake2b512,
         Algorithm::Blake3,
+        Algorithm::Sha3With256,
+        Algorithm::Sha512With256,
         Algorithm::Sha256,
+        Algorithm::Sha3With384,
         Algorithm::Sha384,
+        Algorithm::Sha3With512,
         Algorithm::Sha512,
     ];
 
@@ -63,18 +93,28 @@ impl Algorithm {
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Cksum => "cksum",
+            Algorithm::Xxh32 => "xxh32",
+            Algorithm::Xxh64 => "xxh64",
+            Algorithm::Xxh3 => "xxh3_64",
+            Algorithm::Xxh128 => "xxh128",
             Algorithm::Md5 => "md5",
             Algorithm::Sha1 => "sha1",
             Algorithm::GitBlob => "git_blob",
             Algorithm::Sm3 => "sm3",
             Algorithm::Sha224 => "sha224",
+            Algorithm::Sha3With224 => "sha3_224",
             Algorithm::Blake2b160 => "blake2b-160",
             Algorithm::Blake2b256 => "blake2b-256",
+            Algorithm::Blake2s => "blake2s",
             Algorithm::Blake2b384 => "blake2b-384",
             Algorithm::Blake2b512 => "blake2b",
             Algorithm::Blake3 => "blake3",
+            Algorithm::Sha3With256 => "sha3_256",
+            Algorithm::Sha512With256 => "sha512_256",
             Algorithm::Sha256 => "sha256",
+            Algorithm::Sha3With384 => "sha3_384",
             Algorithm::Sha384 => "sha384",
+            Algorithm::Sha3With512 => "sha3_512",
             Algorithm::Sha512 => "sha512",
         }
     }
@@ -87,12 +127,16 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of a name as people write it: any case, `-` and `_` ignored, `b2` for BLAKE2b, `b3` for BLAKE3.
+    /// The algorithm of a name as people write it: any case, `-`, `_` and `/` ignored, `b2` for BLAKE2b, `b3` for BLAKE3.
     pub fn from_name(name: &str) -> Option<Algorithm> {
         let folded: String =
-            name.chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect();
+            name.chars().filter(|c| !matches!(c, '-' | '_' | '/')).flat_map(char::to_lowercase).collect();
         Some(match folded.as_str() {
             "cksum" | "crc" => Algorithm::Cksum,
+            "xxh32" | "xxhash32" => Algorithm::Xxh32,
+            "xxh64" | "xxhash64" => Algorithm::Xxh64,
+            "xxh364" | "xxh3" => Algorithm::Xxh3,
+            "xxh128" | "xxh3128" => Algorithm::Xxh128,
             "md5" => Algorithm::Md5,
             "sha1" => Algorithm::Sha1,
             "gitblob" | "gitsha1" | "gitblobsha1" => Algorithm::GitBlob,
@@ -103,8 +147,14 @@ impl Algorithm {
             "blake2b384" => Algorithm::Blake2b384,
             "blake2b" | "blake2b512" | "b2" => Algorithm::Blake2b512,
             "blake3" | "b3" => Algorithm::Blake3,
+            "sha3224" => Algorithm::Sha3With224,
+            "blake2s" | "blake2s256" => Algorithm::Blake2s,
+            "sha3256" => Algorithm::Sha3With256,
+            "sha512256" => Algorithm::Sha512With256,
             "sha256" => Algorithm::Sha256,
+            "sha3384" => Algorithm::Sha3With384,
             "sha384" => Algorithm::Sha384,
+            "sha3512" => Algorithm::Sha3With512,
             "sha512" => Algorithm::Sha512,
             _ => return None,
         })
@@ -114,33 +164,51 @@ impl Algorithm {
     #[allow(clippy::len_without_is_empty, reason = "no algorithm has an empty value")]
     pub fn len(self) -> usize {
         match self {
-            Algorithm::Cksum => 4,
-            Algorithm::Md5 => 16,
+            Algorithm::Cksum | Algorithm::Xxh32 => 4,
+            Algorithm::Xxh64 | Algorithm::Xxh3 => 8,
+            Algorithm::Md5 | Algorithm::Xxh128 => 16,
             Algorithm::Sha1 | Algorithm::GitBlob | Algorithm::Blake2b160 => 20,
-            Algorithm::Sha224 => 28,
-            Algorithm::Sm3 | Algorithm::Blake2b256 | Algorithm::Blake3 | Algorithm::Sha256 => 32,
-            Algorithm::Blake2b384 | Algorithm::Sha384 => 48,
-            Algorithm::Blake2b512 | Algorithm::Sha512 => 64,
+            Algorithm::Sha224 | Algorithm::Sha3With224 => 28,
+            Algorithm::Sm3
+            | Algorithm::Blake2b256
+            | Algorithm::Blake2s
+            | Algorithm::Blake3
+            | Algorithm::Sha3With256
+            | Algorithm::Sha512With256
+            | Algorithm::Sha256 => 32,
+            Algorithm::Blake2b384 | Algorithm::Sha3With384 | Algorithm::Sha384 => 48,
+            Algorithm::Blake2b512 | Algorithm::Sha3With512 | Algorithm::Sha512 => 64,
         }
     }
 
     /// How hard it is to find two messages with one digest, in bits as far as known attacks go; for `--require`.
     pub fn strength(self) -> u16 {
         match self {
-            Algorithm::Cksum => 0,
+            Algorithm::Cksum | Algorithm::Xxh32 | Algorithm::Xxh64 | Algorithm::Xxh3 | Algorithm::Xxh128 => 0,
             Algorithm::Md5 => 18,
             Algorithm::Sha1 | Algorithm::GitBlob => 61,
             Algorithm::Blake2b160 => 80,
-            Algorithm::Sha224 => 112,
-            Algorithm::Sm3 | Algorithm::Blake2b256 | Algorithm::Blake3 | Algorithm::Sha256 => 128,
-            Algorithm::Blake2b384 | Algorithm::Sha384 => 192,
-            Algorithm::Blake2b512 | Algorithm::Sha512 => 256,
+            Algorithm::Sha224 | Algorithm::Sha3With224 => 112,
+            Algorithm::Sm3
+            | Algorithm::Blake2b256
+            | Algorithm::Blake2s
+            | Algorithm::Blake3
+            | Algorithm::Sha3With256
+            | Algorithm::Sha512With256
+            | Algorithm::Sha256 => 128,
+            Algorithm::Blake2b384 | Algorithm::Sha3With384 | Algorithm::Sha384 => 192,
+            Algorithm::Blake2b512 | Algorithm::Sha3With512 | Algorithm::Sha512 => 256,
         }
     }
 
     /// Whether a match shows that nobody tampered, not only that nothing broke: no practical collisions are known.
     pub fn resists_tampering(self) -> bool {
-        !matches!(self, Algorithm::Cksum | Algorithm::Md5 | Algorithm::Sha1 | Algorithm::GitBlob)
+        !self.is_checksum() && !matches!(self, Algorithm::Md5 | Algorithm::Sha1 | Algorithm::GitBlob)
+    }
+
+    /// Whether it was never meant to tell more than damage: two contents with one value are made at will.
+    pub fn is_checksum(self) -> bool {
+        self.strength() == 0
     }
 }
 
@@ -152,7 +220,7 @@ impl fmt::Display for Algorithm {
 
 /// A set of algorithms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct DigestSet(u16);
+pub struct DigestSet(u32);
 
 impl DigestSet {
     /// No algorithm.

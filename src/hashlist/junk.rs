@@ -69,8 +69,8 @@ impl Word {
 /// Why it is refused, as a fragment that does not repeat it.
 pub(super) fn usable_digest(algorithm: Option<Algorithm>, hex: &[u8]) -> Result<Digest, String> {
     let algorithm = match algorithm {
-        Some(Algorithm::Cksum) => {
-            return Err("it is a CRC, which is too short to tell one content from another".to_owned());
+        Some(algorithm) if algorithm.is_checksum() => {
+            return Err("it is a checksum, which cannot tell one content from another for sure".to_owned());
         }
         Some(algorithm) => algorithm,
         None if !hex.iter().all(u8::is_ascii_hexdigit) => {
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn digests_of_nothing_are_refused_in_any_algorithm() {
         assert_eq!(OF_NOTHING.iter().count(), Algorithm::ALL.len());
-        for nothing in OF_NOTHING.iter().filter(|d| d.algorithm() != Algorithm::Cksum) {
+        for nothing in OF_NOTHING.iter().filter(|d| !d.algorithm().is_checksum()) {
             let hex = hex::encode(nothing.bytes());
             for algorithm in [nothing.algorithm(), Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256] {
                 assert!(usable_digest(Some(algorithm), hex.as_bytes()).is_err(), "{algorithm}");

@@ -5,13 +5,16 @@
 
 pub mod bookkeeping;
 pub mod discover;
+mod entries;
 pub mod hashdeep;
 pub mod hf_local;
 pub mod hf_tree;
 pub mod labelled;
 pub mod lfs_pointer;
 mod lines;
+pub mod mds_index;
 pub mod sums;
+pub mod wids;
 
 use std::fs::File;
 use std::io::{self, BufRead};
@@ -25,7 +28,7 @@ use crate::locator::ItemPath;
 
 /// All formats of manifests in one file. Those with a mark of their own come first, sums files last.
 pub fn formats() -> &'static [&'static dyn ManifestFormat] {
-    &[&hashdeep::Hashdeep, &hf_tree::HfTree, &sums::Sums]
+    &[&hashdeep::Hashdeep, &hf_tree::HfTree, &mds_index::MdsIndex, &wids::Wids, &sums::Sums]
 }
 
 /// The format of this name, as it stands before the colon of `FORMAT:FILE`.

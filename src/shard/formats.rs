@@ -7,6 +7,7 @@ use super::compressed::{BZIP2, CODECS, GZIP, XZ, ZSTD};
 use super::csv::Csv;
 use super::jsonl::JsonLines;
 use super::ledger::Ledger;
+use super::mds::{Mds, is_called_mds};
 use super::parquet::Parquet;
 use super::tar::{CalledTar, Tar};
 use super::text::{Text, Wide};
@@ -37,6 +38,7 @@ static FORMATS: &[&dyn Format] = &[
     &Closed { name: "hdf5", magics: &[b"\x89HDF\r\n\x1a\n"] },
     &Closed { name: "sqlite", magics: &[b"SQLite format 3\0"] },
     &Closed { name: "lz4", magics: &[b"\x04\x22\x4d\x18"] },
+    &Mds,
     &Wide,
     &JsonLines,
     &Csv,
@@ -75,7 +77,7 @@ impl Format for Closed {
     }
 }
 
-/// What is called a tar, a compressed stream or Arrow data, and is none of them.
+/// What is called a tar, a compressed stream, Arrow data or an MDS shard, and is none of them.
 struct Miscalled;
 
 impl Format for Miscalled {
@@ -89,12 +91,17 @@ impl Format for Miscalled {
             return false;
         }
         let compressed = CODECS.iter().any(|codec| codec.stream_name(name).is_some());
-        compressed || is_called_arrow(name) || name.to_ascii_lowercase().ends_with(b".tar")
+        compressed
+            || is_called_arrow(name)
+            || is_called_mds(name)
+            || name.to_ascii_lowercase().ends_with(b".tar")
     }
 
     fn reader(&self, place: &Place, out: &mut Steps) -> Option<Box<dyn Reader>> {
         let detail = if is_called_arrow(&place.name) {
             "its name is that of Arrow data, its content is not: it may be damaged"
+        } else if is_called_mds(&place.name) {
+            "its name is that of an MDS shard, its content is not: it may be damaged"
         } else {
             "its name is that of an archive or compressed file, its content is not: it may be damaged"
         };

@@ -14,6 +14,7 @@ mod formats;
 mod jsonl;
 mod ledger;
 mod lines;
+mod mds;
 mod parquet;
 mod steps;
 pub mod table;

@@ -22,7 +22,7 @@ use parquet::file::properties::WriterProperties;
 pub type Sample = (String, String, String);
 
 /// The forms.
-pub const FORMS: [&str; 13] = [
+pub const FORMS: [&str; 15] = [
     "folder",
     "tar",
     "tar.gz",
@@ -36,6 +36,8 @@ pub const FORMS: [&str; 13] = [
     "jsonl.gz",
     "jsonl",
     "csv",
+    "mds",
+    "mds.zstd",
 ];
 
 /// Different samples, of which some texts are empty, long, or in several lines.
@@ -85,6 +87,8 @@ pub fn write(folder: &Path, form: &str, samples: &[Sample]) {
         "jsonl.gz" => put("rows.jsonl.gz", &gzip(&jsonl(samples))),
         "jsonl" => put("rows.jsonl", &jsonl(samples)),
         "csv" => put("rows.csv", &csv(samples)),
+        "mds" => put("shard.00000.mds", &mds_of(samples)),
+        "mds.zstd" => put("shard.00000.mds.zstd", &zstd(&mds_of(samples))),
         other => panic!("no form {other}"),
     }
 }
@@ -168,4 +172,33 @@ pub fn csv(samples: &[Sample]) -> Vec<u8> {
         writer.write_record([text, url]).unwrap();
     }
     writer.into_inner().unwrap()
+}
+
+fn mds_of(samples: &[Sample]) -> Vec<u8> {
+    let rows = samples.iter().map(|(_, text, url)| vec![text.as_bytes().to_vec(), url.as_bytes().to_vec()]);
+    mds(&[("txt", "str", None), ("url", "str", None)], &rows.collect::<Vec<_>>())
+}
+
+/// An MDS shard: columns with encodings and sizes, and the values of each row as they are encoded.
+pub fn mds(columns: &[(&str, &str, Option<usize>)], rows: &[Vec<Vec<u8>>]) -> Vec<u8> {
+    let config = serde_json::json!({
+        "column_encodings": columns.iter().map(|column| column.1).collect::<Vec<_>>(),
+        "column_names": columns.iter().map(|column| column.0).collect::<Vec<_>>(),
+        "column_sizes": columns.iter().map(|column| column.2).collect::<Vec<_>>(),
+        "compression": null, "format": "mds", "hashes": [], "size_limit": 1 << 26, "version": 2,
+    });
+    let config = config.to_string().into_bytes();
+    let encoded = |row: &Vec<Vec<u8>>| {
+        let sizes = columns.iter().zip(row).filter(|(column, _)| column.2.is_none());
+        let sizes = sizes.flat_map(|(_, value)| u32::try_from(value.len()).unwrap().to_le_bytes());
+        sizes.chain(row.concat()).collect::<Vec<u8>>()
+    };
+    let samples: Vec<_> = rows.iter().map(encoded).collect();
+    let mut at = 8 + 4 * rows.len() + config.len();
+    let mut header = u32::try_from(rows.len()).unwrap().to_le_bytes().to_vec();
+    for len in std::iter::once(0).chain(samples.iter().map(Vec::len)) {
+        at += len;
+        header.extend(u32::try_from(at).unwrap().to_le_bytes());
+    }
+    [header, config, samples.concat()].concat()
 }

@@ -9,7 +9,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::copies::{gzip, zstd};
+use super::copies::{gzip, mds, zstd};
 
 /// The fields of a sample. What it is called is no part of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,11 +66,13 @@ pub enum Form {
     Jsonl,
     JsonlGz,
     Csv,
+    Mds,
+    MdsZst,
 }
 
 impl Form {
     /// All of them.
-    pub const ALL: [Form; 12] = [
+    pub const ALL: [Form; 14] = [
         Form::Folder,
         Form::Tar,
         Form::TarGz,
@@ -83,6 +85,8 @@ impl Form {
         Form::Jsonl,
         Form::JsonlGz,
         Form::Csv,
+        Form::Mds,
+        Form::MdsZst,
     ];
 
     /// Whether a number is a number in it.
@@ -113,6 +117,8 @@ pub fn pack(form: Form, shards: &[Vec<(usize, Fields)>]) -> Files {
             Form::Jsonl => ("jsonl", jsonl(shard)),
             Form::JsonlGz => ("jsonl.gz", gzip(&jsonl(shard))),
             Form::Csv => ("csv", csv(shard)),
+            Form::Mds => ("mds", mds_of(shard)),
+            Form::MdsZst => ("mds.zstd", zstd(&mds_of(shard))),
         };
         files.insert(format!("s{number}.{extension}"), content);
     }
@@ -200,4 +206,24 @@ fn csv(shard: &[(usize, Fields)]) -> Vec<u8> {
     };
     let rows = shard.iter().map(|(_, fields)| format!("{},{}\n", field(&fields.text), field(&fields.url)));
     std::iter::once("txt,url\n".to_string()).chain(rows).collect::<String>().into_bytes()
+}
+
+/// Only JSON has a null: a column is JSON where some of its values are missing.
+fn mds_of(shard: &[(usize, Fields)]) -> Vec<u8> {
+    let whole = |there: fn(&Fields) -> bool| shard.iter().all(|(_, fields)| there(fields));
+    let text = |whole: bool| if whole { "str" } else { "json" };
+    let whole_text = whole(|fields| fields.text.is_some());
+    let whole_url = whole(|fields| fields.url.is_some());
+    let number =
+        if whole(|fields| fields.number.is_some()) { ("n", "int", Some(8)) } else { ("n", "json", None) };
+    let columns = [number, ("txt", text(whole_text), None), ("url", text(whole_url), None)];
+    let said = |value: &Option<String>, whole: bool| match value {
+        Some(value) if whole => value.clone().into_bytes(),
+        value => serde_json::json!(value).to_string().into_bytes(),
+    };
+    let rows = shard.iter().map(|(_, fields)| {
+        let n = fields.number.map_or(b"null".to_vec(), |n| n.to_le_bytes().to_vec());
+        vec![n, said(&fields.text, whole_text), said(&fields.url, whole_url)]
+    });
+    mds(&columns, &rows.collect::<Vec<_>>())
 }

@@ -357,7 +357,7 @@ mod tests {
             };
             let lf = text.replace("\r\n", "\n");
             prop_assert_eq!(changed(Layer::WithLf), lf);
-            let marked = text.replace("\r\n", "\u{1}").replace('\n', "\r\n").replace('\u{1}', "\r\n");
+            let marked = text.replace("\r\n", "\u{1}").replace(['\n', '\u{1}'], "\r\n");
             prop_assert_eq!(changed(Layer::WithCrlf), marked);
             let mut watched = Watched { inner: text.as_bytes(), seen: Seen::default(), last: 0, length: 0 };
             io::copy(&mut watched, &mut io::sink()).unwrap();

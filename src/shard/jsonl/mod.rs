@@ -1,9 +1,9 @@
 //! JSON Lines: each line is a record.
 
-mod number;
-mod paths;
-mod rows;
-mod scan;
+pub mod number;
+pub mod paths;
+pub mod rows;
+pub mod scan;
 #[cfg(test)]
 mod tests;
 

@@ -76,17 +76,7 @@ impl JsonRows {
                 return self.gather.end_row(bytes.len(), RowEnd::Raw(bytes));
             }
         };
-        let mut walk = Walk {
-            text,
-            spot,
-            tape: &self.tape,
-            paths: &mut self.paths,
-            gather: &mut self.gather,
-            members: Vec::new(),
-            twice: None,
-        };
-        walk.value(0, ROOT);
-        let twice = walk.twice;
+        let twice = tell_value(&self.tape, text, ROOT, &mut self.paths, &mut self.gather, spot);
         let is_object = self.tape.nodes.first().is_some_and(|node| node.kind == Kind::Object);
         let end = match twice {
             _ if !is_object => {
@@ -172,6 +162,21 @@ impl Take for JsonRows {
         self.gather.flush(out);
         self.faults.conclude(out);
     }
+}
+
+/// Writes a value that was scanned into the row being gathered, at this path: the name that stands twice in one object of
+/// it, if one does.
+pub fn tell_value<'l>(
+    tape: &'l Tape,
+    text: &'l str,
+    path: Path,
+    paths: &mut Paths,
+    gather: &mut Gather,
+    spot: Spot,
+) -> Option<&'l str> {
+    let mut walk = Walk { text, spot, tape, paths, gather, members: Vec::new(), twice: None };
+    walk.value(0, path);
+    walk.twice
 }
 
 /// The walk through one row.
