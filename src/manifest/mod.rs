@@ -3,6 +3,7 @@
 //! A reader trusts nothing: names pass through [`crate::locator::ItemPath`], a digest of the wrong length is an
 //! unusable claim, a line that is no claim is rejected and counted.
 
+pub mod annex_key;
 pub mod bookkeeping;
 pub mod discover;
 pub mod hashdeep;
