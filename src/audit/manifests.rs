@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::listing::{Listing, join, read_pointer};
+use super::listing::{Listing, join};
 use super::options::{AuditOptions, ScopeOption};
+use super::pointers::{AnnexPlace, Pointer, key_at, read_pointer};
 use super::report::SourceReport;
 use super::urls;
 use crate::check::balance::{Balance, ClaimClass};
@@ -20,6 +21,7 @@ use crate::finding::{Code, Finding};
 use crate::index::observations::{self, IndexDir, Store};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, ItemPath, Locator, place_key};
+use crate::manifest::annex_key::Key;
 use crate::manifest::{self, Context, ManifestError, ManifestFormat, hf_local, lfs_pointer};
 use crate::observation::{Kind, Observation, State};
 
@@ -41,6 +43,8 @@ enum Planning {
     HuggingFace { root: u16, layout: hf_local::Layout },
     /// The Git LFS pointers in the dataset.
     Pointers(Vec<(u16, Vec<u8>)>),
+    /// The git-annex keys in the dataset: of links and files that stand for them, and of objects.
+    Annex(Vec<AnnexPlace>, Vec<AnnexPlace>),
 }
 
 /// Which manifests a run uses: those named, else those lying in the dataset.
@@ -93,9 +97,14 @@ pub fn choose(
         planned
             .push(Planned { name: path.clone(), what: Planning::Found { root: *root, path: path.clone() } });
     }
-    if !listing.pointers.is_empty() {
-        let what = Planning::Pointers(listing.pointers.clone());
+    let pointers = &listing.pointers;
+    if !pointers.lfs.is_empty() {
+        let what = Planning::Pointers(pointers.lfs.clone());
         planned.push(Planned { name: b"Git LFS pointers".to_vec(), what });
+    }
+    if !pointers.annex.is_empty() || !pointers.annex_objects.is_empty() {
+        let what = Planning::Annex(pointers.annex.clone(), pointers.annex_objects.clone());
+        planned.push(Planned { name: b"git-annex keys".to_vec(), what });
     }
     Ok(planned)
 }
@@ -163,6 +172,7 @@ pub fn load(
             Planning::Found { root, path } => loader.found(root, &path, &mut loaded.2),
             Planning::HuggingFace { root, layout } => loader.hugging_face(root, &layout),
             Planning::Pointers(pointers) => loader.pointers(pointers).map(Some),
+            Planning::Annex(places, objects) => loader.annex(places, objects, &mut loaded.2).map(Some),
         };
         let scope = result?.map(|scope| loader.scope(scope));
         if let Some(scope) = scope {
@@ -404,9 +414,38 @@ impl Loader<'_> {
         self.report.found_in_dataset = true;
         for (ordinal, (root, path)) in pointers.into_iter().enumerate() {
             let pointer = read_pointer(&join(&self.options.roots[usize::from(root)], &path));
-            if let (Some(pointer), Ok(path)) = (pointer, ItemPath::parse(&path)) {
+            if let (Some(Pointer::Lfs(pointer)), Ok(path)) = (pointer, ItemPath::parse(&path)) {
                 self.claim(lfs_pointer::claim(&pointer, &path, self.source, ordinal as u64 + 1))?;
             }
+        }
+        Ok(Scope::Named)
+    }
+
+    /// Each key claims what is read at its place; an object of the store that no such place leads to, the key that it is
+    /// named by.
+    fn annex(
+        &mut self,
+        places: Vec<AnnexPlace>,
+        objects: Vec<AnnexPlace>,
+        own_files: &mut HashSet<PathBuf>,
+    ) -> Result<Scope> {
+        self.report.format = "git-annex";
+        self.report.found_in_dataset = true;
+        let read: HashSet<_> = places.iter().filter_map(|place| place.content).collect();
+        let is_read = |object: &AnnexPlace| object.content.is_some_and(|content| read.contains(&content));
+        let (settled, objects): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_read);
+        for object in settled {
+            // Its content is claimed where it is meant to stand.
+            let file = join(&self.options.roots[usize::from(object.root)], &object.path);
+            own_files.extend(std::fs::canonicalize(file));
+        }
+        for (ordinal, AnnexPlace { root, path, content }) in places.into_iter().chain(objects).enumerate() {
+            let file = join(&self.options.roots[usize::from(root)], &path);
+            let Some(key) = Key::of_link(&path).or_else(|| key_at(&file)) else { continue };
+            let subject = manifest::subject(&path);
+            let claim = key.claim(subject, self.source, ordinal as u64 + 1);
+            // Where the content is not here, somebody may publish the text that stands for it.
+            self.claim(Claim { yields: content.is_none(), ..claim })?;
         }
         Ok(Scope::Named)
     }

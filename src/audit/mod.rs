@@ -11,6 +11,7 @@ mod manifests;
 pub mod options;
 mod parts;
 mod planning;
+mod pointers;
 mod progress;
 mod reading;
 pub mod report;

@@ -7,10 +7,8 @@
 //! a link, `…/.git/annex/objects/XX/YY/KEY/KEY`; in a small file of just that text where links cannot be checked out; or,
 //! for an unlocked file, in a text that begins with the line `/annex/objects/KEY`.
 
-use crate::claim::{Claim, SourceId, Subject, Unusable};
-use crate::locator::ItemPath;
-
 use super::labelled::Writing;
+use crate::claim::{Claim, SourceId, Subject, Unusable};
 
 /// A text of this length or more is taken for no pointer. git-annex reads some that are longer, and writes none: a key is
 /// a file name.
@@ -85,7 +83,8 @@ impl Key {
         let hashed = parts.next()?.len() + parts.next()?.len() + 2;
         let objects = above.get(..above.len().checked_sub(hashed + 1)?)?;
         let git = objects.strip_suffix(OBJECTS)?.strip_suffix(b"/")?;
-        let is_git = git == b".git" || git.ends_with(b"/.git") || memchr::memmem::find(git, b".git/").is_some();
+        let is_git =
+            git == b".git" || git.ends_with(b"/.git") || memchr::memmem::find(git, b".git/").is_some();
         if name != folder || !is_git {
             return None;
         }
@@ -109,9 +108,9 @@ impl Key {
         }
     }
 
-    /// What is claimed of the item at `path` that this key stands at, or that is its object.
-    pub fn claim(&self, path: &ItemPath, source: SourceId, ordinal: u64) -> Claim {
-        let claim = Claim { size: self.size, ..Claim::new(source, ordinal, Subject::Path(path.clone())) };
+    /// What is claimed of the item that this key stands at, or that is its object.
+    pub fn claim(&self, subject: Subject, source: SourceId, ordinal: u64) -> Claim {
+        let claim = Claim { size: self.size, ..Claim::new(source, ordinal, subject) };
         let of_nothing = |why: String| Some(Unusable::NotComputable(why));
         if self.chunk.is_some() {
             let why = "its key is that of a piece of a file, whose digest is of the whole".to_string();
@@ -119,7 +118,9 @@ impl Key {
         }
         let backend = self.backend.as_str();
         let Some(label) = hash_of(backend) else {
-            let why = format!("its git-annex key is of the backend {backend}, which takes no digest of the content");
+            let why = format!(
+                "its git-annex key is of the backend {backend}, which takes no digest of the content"
+            );
             return Claim { unusable: of_nothing(why), ..claim };
         };
         let digest = match backend.len() == label.len() {
@@ -136,7 +137,10 @@ fn hash_of(backend: &str) -> Option<&str> {
     let hash = backend.strip_suffix('E').unwrap_or(backend);
     // What follows is a length, or for SHA-3 `3_256`. Of programs that users add (`X…`) nothing is known but a name.
     let is_length = |rest: &str| rest.bytes().all(|b| b.is_ascii_digit() || b == b'_');
-    HASHES.iter().any(|known| hash.strip_prefix(known).is_some_and(|rest| *known == "X" || is_length(rest))).then_some(hash)
+    HASHES
+        .iter()
+        .any(|known| hash.strip_prefix(known).is_some_and(|rest| *known == "X" || is_length(rest)))
+        .then_some(hash)
 }
 
 #[cfg(test)]
@@ -145,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::digest::Algorithm;
+    use crate::locator::ItemPath;
 
     const SHA256: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
     const MD5: &str = "b1946ac92492d2347c6235b4d2611184";
@@ -154,7 +159,11 @@ mod tests {
     }
 
     fn claim(text: &str) -> Claim {
-        key(text).unwrap().claim(&ItemPath::parse(b"a").unwrap(), SourceId(0), 1)
+        claim_of(&key(text).unwrap())
+    }
+
+    fn claim_of(key: &Key) -> Claim {
+        key.claim(Subject::Path(ItemPath::parse(b"a").unwrap()), SourceId(0), 1)
     }
 
     #[test]
@@ -166,9 +175,22 @@ mod tests {
         assert_eq!(key("SHA256-s10-S4-C2--ab").unwrap().chunk, Some((4, 2)));
         assert_eq!(key("URL--http&c%%h%x").unwrap().size, None);
         for text in [
-            "", "SHA256", "SHA256-s6", "SHA256-s6--", "sha256-s6--a", "-s6--a", "SHA256-s--a", "SHA256-s+6--a",
-            "SHA256-s6-s6--a", "SHA256-x6--a", "SHA256-S4--a", "SHA256-s99999999999999999999--a", "SHA256--a/b",
-            "SHA256--a\n", "SHA 256--a", "SHA256-é--a",
+            "",
+            "SHA256",
+            "SHA256-s6",
+            "SHA256-s6--",
+            "sha256-s6--a",
+            "-s6--a",
+            "SHA256-s--a",
+            "SHA256-s+6--a",
+            "SHA256-s6-s6--a",
+            "SHA256-x6--a",
+            "SHA256-S4--a",
+            "SHA256-s99999999999999999999--a",
+            "SHA256--a/b",
+            "SHA256--a\n",
+            "SHA 256--a",
+            "SHA256-é--a",
         ] {
             assert_eq!(key(text), None, "{text}");
         }
@@ -230,9 +252,14 @@ mod tests {
         assert!(pointer(&format!("/annex/objects/{key}\r\n")));
         assert!(pointer(&format!("/annex/objects/{key}\n/annex/more of it\n")));
         assert!(!pointer(&format!("/annex/objects/{key}\nand my own notes\n")));
-        assert!(!pointer(&format!("see /annex/objects/{key}\n")) && !pointer("/annex/objects/readme of the annex\n"));
+        assert!(
+            !pointer(&format!("see /annex/objects/{key}\n"))
+                && !pointer("/annex/objects/readme of the annex\n")
+        );
         let target = format!("../.git/annex/objects/F4/53/{key}/{key}");
-        assert!(pointer(&target) && pointer(&format!("{target}\n")) && !pointer(&format!("{target}\n{target}\n")));
+        assert!(
+            pointer(&target) && pointer(&format!("{target}\n")) && !pointer(&format!("{target}\n{target}\n"))
+        );
         let long = format!("/annex/objects/{key}\n{}", "/annex/x\n".repeat(120));
         assert!(!pointer(&long), "{}", long.len());
     }
@@ -250,7 +277,7 @@ mod tests {
             let _ = plain;
             mangled.extend_from_slice(&bytes);
             if let Some(key) = Key::of_pointer(&mangled).or_else(|| Key::parse(&mangled)) {
-                let _ = key.claim(&ItemPath::parse(b"a").unwrap(), SourceId(0), 1);
+                let _ = claim_of(&key);
             }
         }
 

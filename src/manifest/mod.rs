@@ -4,6 +4,7 @@
 //! unusable claim, a line that is no claim is rejected and counted.
 
 pub mod annex_key;
+pub mod annex_store;
 pub mod bookkeeping;
 pub mod discover;
 pub mod hashdeep;
@@ -159,7 +160,7 @@ pub(crate) fn percent_decoded(text: &[u8]) -> Vec<u8> {
 }
 
 /// What a claim of this name is about: names from outside only become paths that stay below the root.
-fn subject(name: &[u8]) -> Subject {
+pub fn subject(name: &[u8]) -> Subject {
     match ItemPath::parse(name) {
         Ok(path) => Subject::Path(path),
         Err(why) => Subject::Refused { name: name.to_vec(), why },
