@@ -15,7 +15,7 @@ use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::place_key;
 use crate::manifest::annex_key::Key;
-use crate::manifest::{self, discover, open_regular};
+use crate::manifest::{self, ManifestFormat as _, discover, dvc, open_regular};
 use crate::shard::folder::{Listed, WalkOptions, What, walk};
 use crate::source::Stamp;
 
@@ -135,15 +135,21 @@ impl Keep<'_> {
         if !folder && !self.options.admits(&path) {
             // A manifest may be narrowed away as data and still say what the data is.
             listing.2 += 1;
-            if self.discovering && matches!(what, What::File { .. }) && self.is_manifest(&path) {
-                listing.0.push((self.root, path));
+            if self.discovering && matches!(what, What::File { .. }) {
+                if self.is_dvc(&path) {
+                    listing.1.dvc.push((self.root, path));
+                } else if self.is_manifest(&path) {
+                    listing.0.push((self.root, path));
+                }
             }
             return Ok(());
         }
         let kind = match what {
             What::File { stamp, through_link } => {
                 if self.discovering {
-                    if self.is_manifest(&path) {
+                    if self.is_dvc(&path) {
+                        listing.1.dvc.push((self.root, path.clone()));
+                    } else if self.is_manifest(&path) {
                         listing.0.push((self.root, path.clone()));
                     }
                     self.pointer(&path, &stamp, through_link, &mut listing.1);
@@ -175,6 +181,13 @@ impl Keep<'_> {
             || (discover::may_be_manifest(name)
                 && read_head(&join(self.folder, path))
                     .is_some_and(|head| manifest::recognise(name, &head).is_some()))
+    }
+
+    /// Whether it is a file of DVC: there may be one for each file, and all of them are one manifest.
+    fn is_dvc(&self, path: &[u8]) -> bool {
+        let name = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
+        dvc::is_called(name)
+            && read_head(&join(self.folder, path)).is_some_and(|head| dvc::Dvc.recognises(name, &head))
     }
 
     /// Takes down what a file has to do with Git LFS or git-annex, if anything.

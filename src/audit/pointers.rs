@@ -1,4 +1,5 @@
-//! Pointers that stand in a dataset in place of data, or lead to it: texts of Git LFS, keys of git-annex.
+//! What stands in a dataset in place of data, beside it, or leads to it: texts of Git LFS, keys of git-annex, files of
+//! DVC.
 
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +13,8 @@ use crate::manifest::{lfs_pointer, open_regular};
 pub struct Pointers {
     /// Git LFS pointers: root and path.
     pub lfs: Vec<(u16, Vec<u8>)>,
+    /// Files of DVC: root and path.
+    pub dvc: Vec<(u16, Vec<u8>)>,
     /// Links and files that stand for git-annex keys.
     pub annex: Vec<AnnexPlace>,
     /// Objects of git-annex within the dataset.
@@ -33,6 +36,7 @@ impl Pointers {
     /// An order that does not depend on that of reading folders.
     pub fn sort(&mut self) {
         self.lfs.sort();
+        self.dvc.sort();
         self.annex.sort();
         self.annex_objects.sort();
     }

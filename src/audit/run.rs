@@ -97,7 +97,12 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     progress.stage("planning");
     let rules = Rules {
         // Only what claims to be complete somewhere is asked file by file: there may be a sidecar for each shard.
-        scopes: loaded.scopes.iter().filter(|s| matches!(s, Scope::Folder(_))).cloned().collect(),
+        scopes: loaded
+            .scopes
+            .iter()
+            .filter(|s| matches!(s, Scope::Folder(_) | Scope::Folders(_)))
+            .cloned()
+            .collect(),
         scope_glob: match (&options.scope, loaded.scopes.is_empty()) {
             (Some(ScopeOption::Glob(glob)), false) => Some(glob.clone()),
             _ => None,
@@ -326,7 +331,7 @@ fn layouts(options: &AuditOptions) -> Result<Vec<Option<hf_local::Layout>>> {
 fn nothing_to_check_against(options: &AuditOptions) -> Error {
     let sought =
         "in the dataset there is no sums file (SHA256SUMS, *.md5, …), no hashdeep list, no metadata that \
-                  `hf download` leaves, no Git LFS pointer, no git-annex key, and no table with a column of digests beside its content"
+                  `hf download` leaves, no Git LFS pointer, no git-annex key, no file of DVC, and no table with a column of digests beside its content"
             .to_string();
     let advice = match options.mode {
         Mode::Audit => "Name a manifest with --manifest FILE or a list with --hash-list FILE.",

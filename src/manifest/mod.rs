@@ -7,6 +7,7 @@ pub mod annex_key;
 pub mod annex_store;
 pub mod bookkeeping;
 pub mod discover;
+pub mod dvc;
 pub mod hashdeep;
 pub mod hf_local;
 pub mod hf_tree;
@@ -27,7 +28,7 @@ use crate::locator::ItemPath;
 
 /// All formats of manifests in one file. Those with a mark of their own come first, sums files last.
 pub fn formats() -> &'static [&'static dyn ManifestFormat] {
-    &[&hashdeep::Hashdeep, &hf_tree::HfTree, &sums::Sums]
+    &[&hashdeep::Hashdeep, &hf_tree::HfTree, &dvc::Dvc, &sums::Sums]
 }
 
 /// The format of this name, as it stands before the colon of `FORMAT:FILE`.
@@ -260,6 +261,9 @@ mod tests {
         assert_eq!(format_of("SHA256SUMS", "what\n"), Some("sums"));
         assert_eq!(format_of("SHA256SUMS", "{\"a\": 1}"), None);
         assert_eq!(format_of("notes.txt", "what\n"), None);
+        assert_eq!(format_of("a.dvc", "outs:\n- md5: x\n"), Some("dvc"));
+        assert_eq!(format_of("dvc.lock", "schema: '2.0'\nstages:\n"), Some("dvc"));
+        assert_eq!(format_of("list.yaml", "outs:\n- md5: x\n"), None);
         assert_eq!(format_of("SHA256SUMS", "%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n"), Some("hashdeep"));
         assert_eq!(format_of("x.json", "[{\"type\":\"file\",\"oid\":\"\",\"path\":\"\"}]"), Some("hf-tree"));
         assert_eq!(format_of("x.json", "{\"format_version\": 1, \"files\": {"), Some("hf-tree"));
