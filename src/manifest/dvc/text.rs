@@ -88,7 +88,7 @@ mod tests {
         assert!(
             is_text(b"")
                 && is_text(b"a,b\r\n")
-                && is_text("aé".repeat(300).replace('é', "e\u{e9}ee").as_bytes())
+                && is_text("aé".repeat(300).replace('é', "e\u{e9}eee").as_bytes())
         );
         assert!(
             !is_text(b"a\0b")
