@@ -26,7 +26,7 @@ fn is_annex(git: &Path) -> bool {
     let config = git.join("config");
     let is_short = fs::symlink_metadata(&config).is_ok_and(|it| it.is_file() && it.len() <= LONGEST_CONFIG);
     let has_section = |text: Vec<u8>| {
-        text.split(|&b| b == b'\n').any(|line| line.trim_ascii().to_ascii_lowercase() == b"[annex]")
+        text.split(|&b| b == b'\n').any(|line| line.trim_ascii().eq_ignore_ascii_case(b"[annex]"))
     };
     is_short
         && fs::symlink_metadata(git.join("HEAD")).is_ok_and(|head| head.is_file())
