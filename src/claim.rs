@@ -117,6 +117,8 @@ pub enum Unusable {
 pub enum Scope {
     /// Everything below this folder of the dataset (empty: below the root).
     Folder(Vec<u8>),
+    /// Everything below each of these folders of the dataset.
+    Folders(Vec<Vec<u8>>),
     /// Only what it names.
     Named,
     /// It lists what arrived; what should have arrived cannot be told.
@@ -127,10 +129,8 @@ impl Scope {
     /// Whether an item that nothing claims, at `path`, contradicts this manifest.
     pub fn covers(&self, path: &[u8]) -> bool {
         match self {
-            Scope::Folder(base) => {
-                base.is_empty()
-                    || path.strip_prefix(base.as_slice()).is_some_and(|rest| rest.first() == Some(&b'/'))
-            }
+            Scope::Folder(base) => is_below(path, base),
+            Scope::Folders(bases) => bases.iter().any(|base| is_below(path, base)),
             Scope::Named | Scope::Unknown => false,
         }
     }
@@ -138,17 +138,26 @@ impl Scope {
     /// The word in reports: `folder`, `named`, `unknown`.
     pub fn name(&self) -> &'static str {
         match self {
-            Scope::Folder(_) => "folder",
+            Scope::Folder(_) | Scope::Folders(_) => "folder",
             Scope::Named => "named",
             Scope::Unknown => "unknown",
         }
     }
 }
 
+fn is_below(path: &[u8], base: &[u8]) -> bool {
+    base.is_empty() || path.strip_prefix(base).is_some_and(|rest| rest.first() == Some(&b'/'))
+}
+
 /// What a reader of manifests hands its claims to.
 pub trait ClaimSink {
     /// Takes an entry.
     fn claim(&mut self, claim: Claim) -> crate::error::Result<()>;
+
+    /// Takes an entry on a folder as a whole. A folder is no item: nothing is compared with it, and the entry says why.
+    fn folder(&mut self, claim: Claim) -> crate::error::Result<()> {
+        self.claim(claim)
+    }
 
     /// Takes a line that is no claim: where it is and what is wrong with it, as a fragment (`it has no digest`).
     /// The line itself is never passed on: it may be anything.
@@ -170,6 +179,8 @@ mod tests {
         assert!(!data.covers(b"data"));
         assert!(!data.covers(b"database/a"));
         assert!(Scope::Folder(Vec::new()).covers(b"x"));
+        let two = Scope::Folders(vec![b"a".to_vec(), b"b/c".to_vec()]);
+        assert!(two.covers(b"a/x") && two.covers(b"b/c/x") && !two.covers(b"b/x"));
         assert!(!Scope::Named.covers(b"x"));
         assert!(!Scope::Unknown.covers(b"x"));
     }

@@ -119,7 +119,7 @@ pub struct Observation {
     pub unnamed: u64,
     /// For a file: its state when it was listed.
     pub stamp: Option<Stamp>,
-    /// The LFS pointer it consists of.
+    /// The pointer it consists of.
     pub pointer: Option<PointerSeen>,
     /// It is on a hash list: no digest of it is shown anywhere.
     pub known_bad: bool,
@@ -172,13 +172,21 @@ pub struct Stamp {
     pub inode: (u64, u64),
 }
 
-/// A Git LFS pointer found in place of data.
+/// A pointer found in place of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PointerSeen {
-    /// SHA-256 of the data it stands for.
-    pub oid: [u8; 32],
-    /// Its size in bytes.
-    pub size: u64,
+pub enum PointerSeen {
+    /// Of Git LFS.
+    Lfs {
+        /// SHA-256 of the data it stands for.
+        oid: [u8; 32],
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Of git-annex.
+    Annex {
+        /// Size in bytes of the data it stands for, where its key gives one.
+        size: Option<u64>,
+    },
 }
 
 /// How far an item was read.

@@ -6,15 +6,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use super::options::AuditOptions;
+use super::pointers::{AnnexPlace, Pointer, Pointers, key_of_link, may_be_pointer, read_pointer};
 use crate::error::{Error, Result};
 use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted, Spool};
-use crate::locator::{Escaped, place_key};
-use crate::manifest::{self, discover, lfs_pointer, open_regular};
+use crate::locator::place_key;
+use crate::manifest::annex_key::Key;
+use crate::manifest::{self, ManifestFormat as _, discover, dvc, open_regular};
 use crate::shard::folder::{Listed, WalkOptions, What, walk};
 use crate::source::Stamp;
 
@@ -24,8 +25,8 @@ pub struct Listing {
     pub paths: Sorted<Found>,
     /// Paths whose names say that they are manifests: root and path.
     pub manifests: Vec<(u16, Vec<u8>)>,
-    /// Git LFS pointers standing in place of data: root and path.
-    pub pointers: Vec<(u16, Vec<u8>)>,
+    /// Pointers standing in place of data, or leading to it.
+    pub pointers: Pointers,
     /// Files left out by `--include` and `--exclude`.
     pub left_out: u64,
 }
@@ -73,7 +74,7 @@ pub fn list(
     stop: &AtomicBool,
 ) -> Result<Listing> {
     let mut paths = Spool::new(scratch);
-    let mut listing = (Vec::new(), Vec::new(), 0u64);
+    let mut listing = (Vec::new(), Pointers::default(), 0u64);
     for (root, folder) in options.roots.iter().enumerate().filter(|(_, folder)| !is_index(folder)) {
         let root =
             u16::try_from(root).map_err(|_| Error::Usage("more than 65,535 dataset folders".into()))?;
@@ -119,12 +120,11 @@ struct Keep<'a> {
 }
 
 impl Keep<'_> {
-    #[allow(clippy::type_complexity, reason = "the parts of one Listing")]
     fn path(
         &self,
         listed: Listed,
         paths: &mut Spool<Found>,
-        listing: &mut (Vec<(u16, Vec<u8>)>, Vec<(u16, Vec<u8>)>, u64),
+        listing: &mut (Vec<(u16, Vec<u8>)>, Pointers, u64),
     ) -> Result<()> {
         let Listed { path, what } = listed;
         let folder = matches!(what, What::UnreadableDirectory(_));
@@ -135,31 +135,37 @@ impl Keep<'_> {
         if !folder && !self.options.admits(&path) {
             // A manifest may be narrowed away as data and still say what the data is.
             listing.2 += 1;
-            if self.discovering && matches!(what, What::File { .. }) && self.is_manifest(&path) {
-                listing.0.push((self.root, path));
+            if self.discovering && matches!(what, What::File { .. }) {
+                if self.is_dvc(&path) {
+                    listing.1.dvc.push((self.root, path));
+                } else if self.is_manifest(&path) {
+                    listing.0.push((self.root, path));
+                }
             }
             return Ok(());
         }
         let kind = match what {
             What::File { stamp, through_link } => {
                 if self.discovering {
-                    if self.is_manifest(&path) {
+                    if self.is_dvc(&path) {
+                        listing.1.dvc.push((self.root, path.clone()));
+                    } else if self.is_manifest(&path) {
                         listing.0.push((self.root, path.clone()));
                     }
-                    if self.is_pointer(&path, stamp.size) {
-                        listing.1.push((self.root, path.clone()));
-                    }
+                    self.pointer(&path, &stamp, through_link, &mut listing.1);
                 }
                 FoundKind::File { stamp, through_link }
             }
-            What::Link { target, .. } if memmem::find(&target, b".git/annex/objects/").is_some() => {
-                let key = target.rsplit(|&b| b == b'/').next().unwrap_or(&target);
-                FoundKind::Pointer(format!(
-                    "a git-annex link stands in its place and the content {} is not here; fetch it with `git annex get`",
-                    Escaped(key)
-                ))
+            What::Link { target, why, dangles } => {
+                let key = Key::of_link(&target);
+                if key.is_some() && self.discovering {
+                    listing.1.annex.push(AnnexPlace { root: self.root, path: path.clone(), content: None });
+                }
+                match key.filter(|_| dangles) {
+                    Some(key) => FoundKind::Pointer(not_here(&key)),
+                    None => FoundKind::Link(format!("a link that is not followed: {why}")),
+                }
             }
-            What::Link { why, .. } => FoundKind::Link(format!("a link that is not followed: {why}")),
             What::Special(kind) => FoundKind::Special(format!("{kind}; such things are never opened")),
             What::Unknown(why) => FoundKind::Special(format!("its kind could not be told: {why}")),
             What::UnreadableDirectory(why) => FoundKind::UnreadableFolder(why),
@@ -177,18 +183,39 @@ impl Keep<'_> {
                     .is_some_and(|head| manifest::recognise(name, &head).is_some()))
     }
 
-    /// Pointers are short; only files of such a size are opened.
-    fn is_pointer(&self, path: &[u8], size: u64) -> bool {
-        (100..lfs_pointer::TOO_LONG as u64).contains(&size)
-            && read_pointer(&join(self.folder, path)).is_some()
+    /// Whether it is a file of DVC: there may be one for each file, and all of them are one manifest.
+    fn is_dvc(&self, path: &[u8]) -> bool {
+        let name = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
+        dvc::is_called(name)
+            && read_head(&join(self.folder, path)).is_some_and(|head| dvc::Dvc.recognises(name, &head))
+    }
+
+    /// Takes down what a file has to do with Git LFS or git-annex, if anything.
+    fn pointer(&self, path: &[u8], stamp: &Stamp, through_link: bool, pointers: &mut Pointers) {
+        let place = |content| AnnexPlace { root: self.root, path: path.to_vec(), content };
+        if through_link && key_of_link(&join(self.folder, path)).is_some() {
+            pointers.annex.push(place(Some(stamp.inode)));
+            return;
+        }
+        if Key::of_link(path).is_some() {
+            pointers.annex_objects.push(place(Some(stamp.inode)));
+            return;
+        }
+        // Pointers are short; only files of such a size are opened.
+        match may_be_pointer(stamp.size).then(|| read_pointer(&join(self.folder, path))).flatten() {
+            Some(Pointer::Lfs(_)) => pointers.lfs.push((self.root, path.to_vec())),
+            Some(Pointer::Annex(_)) => pointers.annex.push(place(None)),
+            None => {}
+        }
     }
 }
 
-/// The Git LFS pointer that a file consists of. A pipe that took the file's place meanwhile is not waited for.
-pub fn read_pointer(path: &Path) -> Option<lfs_pointer::Pointer> {
-    let mut text = Vec::new();
-    open_regular(path).ok()?.take(lfs_pointer::TOO_LONG as u64).read_to_end(&mut text).ok()?;
-    lfs_pointer::parse(&text)
+/// What is told of a link to content that is not here. The key is not shown: it may hold a digest that stands on a list.
+fn not_here(key: &Key) -> String {
+    let size = key.size.map_or_else(String::new, |size| format!(" of {size} bytes"));
+    format!(
+        "a git-annex link stands in its place and the content{size} is not here; fetch it with `git annex get`"
+    )
 }
 
 /// The first 64 KiB of a file.

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::listing::{Listing, join, read_pointer};
+use super::listing::{Listing, join};
 use super::options::{AuditOptions, ScopeOption};
+use super::pointers::{AnnexPlace, Pointer, key_at, read_pointer};
 use super::report::{HubOrigin, SourceReport};
 use super::urls;
 use crate::check::balance::{Balance, ClaimClass};
+use crate::check::judgement::excuse;
 use crate::check::{FindingSink, claim_key};
 use crate::claim::{Claim, ClaimSink, ClaimedInside, Scope, SourceId, Subject, Unusable};
 use crate::error::{Error, Result};
@@ -20,8 +22,9 @@ use crate::finding::{Code, Finding};
 use crate::index::observations::{self, IndexDir, Store};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, ItemPath, Locator, place_key};
+use crate::manifest::annex_key::Key;
 use crate::manifest::hf_tree::HfTree;
-use crate::manifest::{self, Context, ManifestError, ManifestFormat, hf_local, lfs_pointer};
+use crate::manifest::{self, Context, ManifestError, ManifestFormat, dvc, hf_local, lfs_pointer};
 use crate::observation::{Kind, Observation, State};
 
 /// A manifest of the run, not yet read.
@@ -42,6 +45,10 @@ enum Planning {
     HuggingFace { root: u16, layout: hf_local::Layout },
     /// The Git LFS pointers in the dataset.
     Pointers(Vec<(u16, Vec<u8>)>),
+    /// The git-annex keys in the dataset: of links and files that stand for them, and of objects.
+    Annex(Vec<AnnexPlace>, Vec<AnnexPlace>),
+    /// The files of DVC in the dataset.
+    Dvc(Vec<(u16, Vec<u8>)>),
 }
 
 /// Which manifests a run uses: those named, else those lying in the dataset.
@@ -94,9 +101,18 @@ pub fn choose(
         planned
             .push(Planned { name: path.clone(), what: Planning::Found { root: *root, path: path.clone() } });
     }
-    if !listing.pointers.is_empty() {
-        let what = Planning::Pointers(listing.pointers.clone());
+    let pointers = &listing.pointers;
+    if !pointers.lfs.is_empty() {
+        let what = Planning::Pointers(pointers.lfs.clone());
         planned.push(Planned { name: b"Git LFS pointers".to_vec(), what });
+    }
+    if !pointers.annex.is_empty() || !pointers.annex_objects.is_empty() {
+        let what = Planning::Annex(pointers.annex.clone(), pointers.annex_objects.clone());
+        planned.push(Planned { name: b"git-annex keys".to_vec(), what });
+    }
+    if !pointers.dvc.is_empty() {
+        let what = Planning::Dvc(pointers.dvc.clone());
+        planned.push(Planned { name: b"DVC files".to_vec(), what });
     }
     Ok(planned)
 }
@@ -164,6 +180,8 @@ pub fn load(
             Planning::Found { root, path } => loader.found(root, &path, &mut loaded.2),
             Planning::HuggingFace { root, layout } => loader.hugging_face(root, &layout),
             Planning::Pointers(pointers) => loader.pointers(pointers).map(Some),
+            Planning::Annex(places, objects) => loader.annex(places, objects, &mut loaded.2).map(Some),
+            Planning::Dvc(files) => loader.dvc(files, &mut loaded.2),
         };
         let scope = result?.map(|scope| loader.scope(scope));
         if let Some(scope) = scope {
@@ -410,11 +428,75 @@ impl Loader<'_> {
         self.report.found_in_dataset = true;
         for (ordinal, (root, path)) in pointers.into_iter().enumerate() {
             let pointer = read_pointer(&join(&self.options.roots[usize::from(root)], &path));
-            if let (Some(pointer), Ok(path)) = (pointer, ItemPath::parse(&path)) {
+            if let (Some(Pointer::Lfs(pointer)), Ok(path)) = (pointer, ItemPath::parse(&path)) {
                 self.claim(lfs_pointer::claim(&pointer, &path, self.source, ordinal as u64 + 1))?;
             }
         }
         Ok(Scope::Named)
+    }
+
+    /// Each key claims what is read at its place; an object of the store that no such place leads to, the key that it is
+    /// named by.
+    fn annex(
+        &mut self,
+        places: Vec<AnnexPlace>,
+        objects: Vec<AnnexPlace>,
+        own_files: &mut HashSet<PathBuf>,
+    ) -> Result<Scope> {
+        self.report.format = "git-annex";
+        self.report.found_in_dataset = true;
+        let read: HashSet<_> = places.iter().filter_map(|place| place.content).collect();
+        let is_read = |object: &AnnexPlace| object.content.is_some_and(|content| read.contains(&content));
+        let (settled, objects): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_read);
+        for object in settled {
+            // Its content is claimed where it is meant to stand.
+            let file = join(&self.options.roots[usize::from(object.root)], &object.path);
+            own_files.extend(std::fs::canonicalize(file));
+        }
+        for (ordinal, AnnexPlace { root, path, content }) in places.into_iter().chain(objects).enumerate() {
+            let file = join(&self.options.roots[usize::from(root)], &path);
+            let Some(key) = Key::of_link(&path).or_else(|| key_at(&file)) else { continue };
+            let subject = manifest::subject(&path);
+            let claim = key.claim(subject, self.source, ordinal as u64 + 1);
+            // Where the content is not here, somebody may publish the text that stands for it.
+            self.claim(Claim { yields: content.is_none(), ..claim })?;
+        }
+        Ok(Scope::Named)
+    }
+
+    /// Each file of DVC claims what it keeps. One that cannot be used is told, and the others count.
+    fn dvc(&mut self, files: Vec<(u16, Vec<u8>)>, own_files: &mut HashSet<PathBuf>) -> Result<Option<Scope>> {
+        self.report.format = "dvc";
+        self.report.found_in_dataset = true;
+        let (mut folders, mut used, mut unusable) = (Vec::new(), false, None);
+        for (ordinal, (root, path)) in files.into_iter().enumerate() {
+            let file = join(&self.options.roots[usize::from(root)], &path);
+            let end = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
+            let at = dvc::Place { source: self.source, file: &file, below: &path[..end] };
+            let mut sink = OfOne { loader: self, name: &path, line: ordinal as u64 + 1 };
+            let read = manifest::open_regular(&file).map_err(ManifestError::Io);
+            match read.and_then(|mut input| dvc::read(&mut input, &at, &mut sink)) {
+                Ok(listed) => {
+                    used = true;
+                    folders.extend(listed);
+                    own_files.extend(std::fs::canonicalize(&file));
+                }
+                Err(ManifestError::Sink(error)) => return Err(error),
+                Err(error) => {
+                    let detail = format!("it is named like a file of DVC and cannot be used as one: {error}");
+                    let locator = Locator::file(Some(root), path.clone());
+                    let mut finding = Finding::of_place(Code::BadClaim, locator, detail);
+                    finding.source = Some(self.source);
+                    self.findings.finding(finding)?;
+                    unusable = Some(error.to_string());
+                }
+            }
+        }
+        if !used {
+            self.report.unusable = unusable;
+            return Ok(None);
+        }
+        Ok(Some(if folders.is_empty() { Scope::Named } else { Scope::Folders(folders) }))
     }
 
     fn base_of_named(&self, file: &Path) -> Result<Base> {
@@ -464,12 +546,17 @@ impl Loader<'_> {
             (Some(ScopeOption::All), _) => Scope::Folder(Vec::new()),
             // A glob decides item by item: see `Rules::in_scope`.
             (Some(ScopeOption::Glob(_)), _) => Scope::Named,
-            (None, Scope::Folder(folder)) => {
-                let path = ItemPath::parse(&folder).map(|f| f.below(&self.base.add).into_bytes());
-                Scope::Folder(path.unwrap_or_else(|_| self.base.add.clone()))
+            (None, Scope::Folder(folder)) => Scope::Folder(self.below_base(&folder)),
+            (None, Scope::Folders(folders)) => {
+                Scope::Folders(folders.iter().map(|folder| self.below_base(folder)).collect())
             }
             (None, other) => other,
         }
+    }
+
+    fn below_base(&self, folder: &[u8]) -> Vec<u8> {
+        let path = ItemPath::parse(folder).map(|f| f.below(&self.base.add).into_bytes());
+        path.unwrap_or_else(|_| self.base.add.clone())
     }
 
     /// Whether the user's patterns admit what a claim is about. A claim on a sample is as its shard is.
@@ -567,6 +654,24 @@ impl ClaimSink for Loader<'_> {
         self.claims.push(&key, &claim)
     }
 
+    fn folder(&mut self, claim: Claim) -> Result<()> {
+        let (Subject::Path(path), Some(unusable)) = (&claim.subject, &claim.unusable) else {
+            return self.claim(claim);
+        };
+        let path = path.below(&self.base.add);
+        let is_here = self.options.roots.iter().any(|root| join(root, path.as_bytes()).is_dir());
+        if !self.base.strip.is_empty() || !is_here {
+            return self.claim(claim);
+        }
+        if !self.admits(&path) {
+            return Ok(());
+        }
+        self.report.entries += 1;
+        self.balance.claims_in += 1;
+        let (code, why) = excuse(unusable);
+        self.refuse(code, Some(Locator::file(None, path.into_bytes())), claim.line, why.to_string())
+    }
+
     fn reject(&mut self, line: u64, reason: String) -> Result<()> {
         self.report.rejected += 1;
         self.balance.claims_in += 1;
@@ -588,6 +693,44 @@ impl ClaimSink for Loader<'_> {
             distance: None,
             detail: reason,
         })
+    }
+}
+
+/// Takes the claims of one of many files that are told as one manifest: the file's ordinal is their line.
+struct OfOne<'a, 'b> {
+    loader: &'a mut Loader<'b>,
+    name: &'a [u8],
+    line: u64,
+}
+
+impl OfOne<'_, '_> {
+    /// A claim as it is told: a problem of it is one of this file.
+    fn told(&self, mut claim: Claim) -> Claim {
+        claim.line = self.line;
+        if let Some(Unusable::Impossible(why) | Unusable::NotComputable(why)) = &mut claim.unusable {
+            why.push_str(&format!(" (in {})", Escaped(self.name)));
+        }
+        claim
+    }
+}
+
+impl ClaimSink for OfOne<'_, '_> {
+    fn claim(&mut self, claim: Claim) -> Result<()> {
+        let claim = self.told(claim);
+        self.loader.claim(claim)
+    }
+
+    fn folder(&mut self, claim: Claim) -> Result<()> {
+        let claim = self.told(claim);
+        self.loader.folder(claim)
+    }
+
+    fn reject(&mut self, _: u64, reason: String) -> Result<()> {
+        self.loader.reject(self.line, format!("{reason} (in {})", Escaped(self.name)))
+    }
+
+    fn broken(&mut self, _: Option<u64>, reason: String) -> Result<()> {
+        self.loader.broken(Some(self.line), format!("{reason} (in {})", Escaped(self.name)))
     }
 }
 

@@ -14,6 +14,7 @@ mod manifests;
 pub mod options;
 mod parts;
 mod planning;
+mod pointers;
 mod progress;
 mod reading;
 pub mod repair;

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, Locator};
-use crate::manifest::{bookkeeping, open_regular};
+use crate::manifest::{bookkeeping, dvc, open_regular};
 use crate::observation::{Observation, Unread};
 use crate::observe::webdataset;
 use crate::plan::{Inside, ShardPlan};
@@ -409,7 +409,11 @@ impl Planning<'_> {
     }
 
     fn claimed(&mut self, place: &[u8], claim: &Claim) -> Answer {
-        let wanted = claim.digests.set();
+        let wanted = match claim.digests.set() {
+            // Whether a pointer stands there is seen only when it is read.
+            DigestSet::EMPTY if claim.yields => DigestSet::of(Algorithm::Sha256),
+            digests => digests,
+        };
         let mut answer = Answer::Absent;
         for (holder, found, asked) in self.open.iter_mut().rev() {
             if holder.as_slice() == place && !matches!(found.kind, FoundKind::UnreadableFolder(_)) {
@@ -540,7 +544,8 @@ fn share_a_key(a: &Work, b: &Work) -> bool {
 /// Whether the name alone does not rule bookkeeping out: other files are not opened for it.
 fn may_be_bookkeeping(path: &[u8]) -> bool {
     let holds = |part: &[u8]| memchr::memmem::find(path, part).is_some();
-    holds(b".cache/huggingface/")
+    dvc::is_called(path.rsplit(|&b| b == b'/').next().unwrap_or(path))
+        || holds(b".cache/huggingface/")
         || path.starts_with(b".git/")
         || holds(b"/.git/")
         || path.starts_with(b"refs/")

@@ -27,7 +27,7 @@ use crate::finding::{Code, Finding};
 use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted};
 use crate::locator::Escaped;
-use crate::manifest::hf_local;
+use crate::manifest::{annex_store, hf_local};
 
 /// Runs all checks that the options ask for. `stop` ends the run early, without a report.
 ///
@@ -41,8 +41,11 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     progress.stage("listing");
     let discovering = options.mode.verifies() && options.manifests.is_empty();
     let layouts = layouts(options)?;
-    let stores: Vec<Vec<PathBuf>> =
-        layouts.iter().map(|l| l.as_ref().map(hf_local::Layout::stores).unwrap_or_default()).collect();
+    let stores_of = |(root, layout): (&PathBuf, &Option<hf_local::Layout>)| -> Vec<PathBuf> {
+        let blobs = layout.as_ref().map(hf_local::Layout::stores).unwrap_or_default();
+        blobs.into_iter().chain(annex_store::of_repository(root)).collect()
+    };
+    let stores: Vec<_> = options.roots.iter().zip(&layouts).map(stores_of).collect();
     let reused = reused::open(options)?;
     let listing = listing::list(options, &stores, discovering, &scratch, stop)?;
     go_on(stop)?;
@@ -96,7 +99,12 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     progress.stage("planning");
     let rules = Rules {
         // Only what claims to be complete somewhere is asked file by file: there may be a sidecar for each shard.
-        scopes: loaded.scopes.iter().filter(|s| matches!(s, Scope::Folder(_))).cloned().collect(),
+        scopes: loaded
+            .scopes
+            .iter()
+            .filter(|s| matches!(s, Scope::Folder(_) | Scope::Folders(_)))
+            .cloned()
+            .collect(),
         scope_glob: match (&options.scope, loaded.scopes.is_empty()) {
             (Some(ScopeOption::Glob(glob)), false) => Some(glob.clone()),
             _ => None,
@@ -337,7 +345,7 @@ fn layouts(options: &AuditOptions) -> Result<Vec<Option<hf_local::Layout>>> {
 fn nothing_to_check_against(options: &AuditOptions) -> Error {
     let sought =
         "in the dataset there is no sums file (SHA256SUMS, *.md5, …), no hashdeep list, no metadata that \
-                  `hf download` leaves, no Git LFS pointer, and no table with a column of digests beside its content"
+                  `hf download` leaves, no Git LFS pointer, no git-annex key, no file of DVC, and no table with a column of digests beside its content"
             .to_string();
     let advice = match options.mode {
         Mode::Audit => "Name a manifest with --manifest FILE or a list with --hash-list FILE.",

@@ -225,7 +225,12 @@ mod tests {
             let key = crate::check::claim_key(&place_key(&path));
             paths.push(&key, &super::super::listing::Found { root: 0, path, kind }).unwrap();
         }
-        Listing { paths: paths.sorted().unwrap(), manifests: Vec::new(), pointers: Vec::new(), left_out: 0 }
+        Listing {
+            paths: paths.sorted().unwrap(),
+            manifests: Vec::new(),
+            pointers: Default::default(),
+            left_out: 0,
+        }
     }
 
     /// Where claims of these URLs stand: the path, and whether that is by the name.

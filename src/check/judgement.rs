@@ -2,7 +2,7 @@
 
 use crate::claim::{Claim, ClaimedInside, SourceId, Unusable};
 use crate::digest::{Algorithm, Digest, Digests};
-use crate::observation::{Observation, State, Unread};
+use crate::observation::{Observation, PointerSeen, State, Unread};
 
 /// The claims on one place, equal ones counted once.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +107,14 @@ impl Claims {
                 _ => {}
             }
         }
+        if all.digests.is_empty() && all.size.is_none() {
+            // Of what no digest can be compared, the size can.
+            let sized = |(claim, _): (&Claim, u64)| match claim.unusable {
+                Some(Unusable::NotComputable(_)) => claim.size,
+                _ => None,
+            };
+            all.size = self.iter().find_map(sized);
+        }
         Ok(all)
     }
 
@@ -186,7 +194,12 @@ pub fn judge(together: &Together, item: &Observation) -> Judgement {
     }
     let other_size = together.size.filter(|&size| size != item.length);
     if differ.is_empty() && other_size.is_none() {
-        return if agree.is_empty() { Judgement::Incomparable } else { Judgement::Intact };
+        return match (agree.is_empty(), &item.pointer) {
+            (false, _) => Judgement::Intact,
+            (true, None) => Judgement::Incomparable,
+            // Whatever is claimed, it is the data that is claimed.
+            (true, Some(pointer)) => Judgement::Pointer(told(pointer, together)),
+        };
     }
     if let Some(agreed) = agree.last() {
         let detail = match (differ.last(), other_size) {
@@ -205,12 +218,7 @@ pub fn judge(together: &Together, item: &Observation) -> Judgement {
         return Judgement::Conflict(detail);
     }
     if let Some(pointer) = &item.pointer {
-        let claimed = together.digests.of(Algorithm::Sha256).map(Digest::bytes);
-        let whose = if claimed == Some(&pointer.oid[..]) { "the claimed data" } else { "other data" };
-        return Judgement::Pointer(format!(
-            "a Git LFS pointer to {whose} of {} bytes stands in its place; fetch it with `git lfs pull`",
-            pointer.size
-        ));
+        return Judgement::Pointer(told(pointer, together));
     }
     let detail = match other_size {
         Some(_) if item.length == 0 => "it is empty".to_string(),
@@ -223,6 +231,23 @@ pub fn judge(together: &Together, item: &Observation) -> Judgement {
     let expected =
         strongest.map(|(claimed, _)| (*claimed).clone()).or_else(|| together.digests.strongest().cloned());
     Judgement::Altered { expected, found: strongest.map(|(_, measured)| (*measured).clone()), detail }
+}
+
+/// What stands in place of the data, as a sentence.
+fn told(pointer: &PointerSeen, together: &Together) -> String {
+    match pointer {
+        PointerSeen::Lfs { oid, size } => {
+            let claimed = together.digests.of(Algorithm::Sha256).map(Digest::bytes);
+            let whose = if claimed == Some(&oid[..]) { "the claimed data" } else { "other data" };
+            format!(
+                "a Git LFS pointer to {whose} of {size} bytes stands in its place; fetch it with `git lfs pull`"
+            )
+        }
+        PointerSeen::Annex { size } => {
+            let size = size.map_or_else(String::new, |size| format!(" to {size} bytes"));
+            format!("a git-annex pointer{size} stands in its place; fetch the data with `git annex get`")
+        }
+    }
 }
 
 /// Why a claim that is not usable was not checked: the reason in reports and the sentence.
@@ -310,14 +335,43 @@ mod tests {
         for claims in [vec![pointer(1), own()], vec![own(), pointer(3)]] {
             assert_eq!(judged(claims, &seen), Judgement::Intact);
         }
-        let unusable = Claim { unusable: Some(Unusable::Impossible(String::new())), ..own() };
+        let unusable = Claim { unusable: Some(Unusable::Impossible(String::new())), size: Some(5), ..own() };
         assert!(matches!(judged(vec![pointer(1), unusable], &seen), Judgement::Altered { .. }));
+    }
+
+    #[test]
+    fn of_what_has_no_digest_to_compare_the_size_counts() {
+        let seen = item(130, vec![digest(Algorithm::Sha256, 7)]);
+        let sized = |size| {
+            let unusable = Some(Unusable::NotComputable(String::new()));
+            judged(vec![Claim { unusable, ..claim(1, Some(size), vec![]) }], &seen)
+        };
+        assert_eq!(sized(130), Judgement::Incomparable);
+        assert!(matches!(sized(131), Judgement::Altered { detail, .. } if detail.starts_with("cut short")));
+    }
+
+    #[test]
+    fn a_pointer_of_git_annex_is_told_whatever_its_key_is() {
+        let seen = Observation {
+            pointer: Some(PointerSeen::Annex { size: Some(5) }),
+            ..item(130, vec![digest(Algorithm::Sha256, 7)])
+        };
+        let unusable = || Some(Unusable::NotComputable(String::new()));
+        for claim in [
+            claim(1, Some(5), vec![digest(Algorithm::Sha256, 9)]),
+            Claim { unusable: unusable(), ..claim(1, Some(5), vec![]) },
+            Claim { unusable: unusable(), ..claim(1, None, vec![]) },
+        ] {
+            assert!(
+                matches!(judged(vec![claim], &seen), Judgement::Pointer(detail) if detail.contains("5 bytes"))
+            );
+        }
     }
 
     #[test]
     fn a_pointer_is_told_unless_its_own_text_is_claimed() {
         let mut seen = item(130, vec![digest(Algorithm::Sha256, 7)]);
-        seen.pointer = Some(PointerSeen { oid: [9; 32], size: 1000 });
+        seen.pointer = Some(PointerSeen::Lfs { oid: [9; 32], size: 1000 });
         assert!(matches!(
             judged(vec![claim(1, Some(1000), vec![digest(Algorithm::Sha256, 9)])], &seen),
             Judgement::Pointer(detail) if detail.contains("the claimed data")

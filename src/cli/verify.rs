@@ -19,7 +19,8 @@ EXAMPLES:
 /// Check that datasets are complete and what their publisher published.
 ///
 /// Without --manifest, the manifests that lie in the dataset are used: what `hf download` left beside the files, sums
-/// files such as SHA256SUMS, hashdeep lists, Git LFS pointers.
+/// files such as SHA256SUMS, hashdeep lists, Git LFS pointers, git-annex keys,
+/// files of DVC.
 #[derive(Debug, Args)]
 #[command(after_long_help = help::with_exit_codes(EXAMPLES))]
 pub struct Verify {

@@ -11,6 +11,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use sha1::{Digest, Sha1};
 
+use super::dvc;
 use super::hf_local::record::{Record, is_commit};
 
 /// The longest tree of a commit: some 300 bytes for each of a million files.
@@ -41,6 +42,10 @@ pub fn is_bookkeeping(path: &[u8], head: &[u8], len: u64, open: &mut Whole<'_>) 
         [b".no_exist", commit, _, ..] => is_commit(commit) && len == 0,
         [b"blobs", name] => name.ends_with(b".lock") && len == 0,
         [b".git", rest @ ..] => whole.is_some_and(|content| is_of_git(rest, content)),
+        [.., name] if dvc::is_called(name) => whole.is_some_and(|content| {
+            // Comments and descriptions are free text: a long file may be anything.
+            content.len() <= LONGEST_TEXT && is_text(content) && dvc::is_one(content)
+        }),
         _ => false,
     }
 }
@@ -117,7 +122,7 @@ fn is_tree(name: &[u8], head: &[u8], len: u64, open: &mut Whole<'_>) -> bool {
         return false;
     }
     let parses = |content: &mut dyn Read| {
-        let mut content = Strings { inner: content.take(len + 1), read: 0, since_quote: 0 };
+        let mut content = Strings::new(content.take(len + 1));
         let parsed = serde_json::from_reader::<_, Tree>(BufReader::new(&mut content));
         // The parser reads on to the end: what follows the tree is none of it.
         parsed.is_ok() && content.read == len
@@ -129,10 +134,16 @@ fn is_tree(name: &[u8], head: &[u8], len: u64, open: &mut Whole<'_>) -> bool {
 }
 
 /// Hands on what it reads as long as no string in it is too long to be held.
-struct Strings<R> {
+pub(super) struct Strings<R> {
     inner: R,
     read: u64,
     since_quote: u64,
+}
+
+impl<R: Read> Strings<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Strings { inner, read: 0, since_quote: 0 }
+    }
 }
 
 impl<R: Read> Read for Strings<R> {

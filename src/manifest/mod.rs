@@ -3,8 +3,11 @@
 //! A reader trusts nothing: names pass through [`crate::locator::ItemPath`], a digest of the wrong length is an
 //! unusable claim, a line that is no claim is rejected and counted.
 
+pub mod annex_key;
+pub mod annex_store;
 pub mod bookkeeping;
 pub mod discover;
+pub mod dvc;
 mod entries;
 pub mod hashdeep;
 pub mod hf_local;
@@ -28,7 +31,7 @@ use crate::locator::ItemPath;
 
 /// All formats of manifests in one file. Those with a mark of their own come first, sums files last.
 pub fn formats() -> &'static [&'static dyn ManifestFormat] {
-    &[&hashdeep::Hashdeep, &hf_tree::HfTree, &mds_index::MdsIndex, &wids::Wids, &sums::Sums]
+    &[&hashdeep::Hashdeep, &hf_tree::HfTree, &mds_index::MdsIndex, &wids::Wids, &dvc::Dvc, &sums::Sums]
 }
 
 /// The format of this name, as it stands before the colon of `FORMAT:FILE`.
@@ -161,7 +164,7 @@ pub(crate) fn percent_decoded(text: &[u8]) -> Vec<u8> {
 }
 
 /// What a claim of this name is about: names from outside only become paths that stay below the root.
-fn subject(name: &[u8]) -> Subject {
+pub fn subject(name: &[u8]) -> Subject {
     match ItemPath::parse(name) {
         Ok(path) => Subject::Path(path),
         Err(why) => Subject::Refused { name: name.to_vec(), why },
@@ -261,6 +264,9 @@ mod tests {
         assert_eq!(format_of("SHA256SUMS", "what\n"), Some("sums"));
         assert_eq!(format_of("SHA256SUMS", "{\"a\": 1}"), None);
         assert_eq!(format_of("notes.txt", "what\n"), None);
+        assert_eq!(format_of("a.dvc", "outs:\n- md5: x\n"), Some("dvc"));
+        assert_eq!(format_of("dvc.lock", "schema: '2.0'\nstages:\n"), Some("dvc"));
+        assert_eq!(format_of("list.yaml", "outs:\n- md5: x\n"), None);
         assert_eq!(format_of("SHA256SUMS", "%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n"), Some("hashdeep"));
         assert_eq!(format_of("x.json", "[{\"type\":\"file\",\"oid\":\"\",\"path\":\"\"}]"), Some("hf-tree"));
         assert_eq!(format_of("x.json", "{\"format_version\": 1, \"files\": {"), Some("hf-tree"));

@@ -20,7 +20,7 @@ use crate::digest::{Completed, DigestSet, Digests, Hasher, MsgId, Offer};
 use crate::error::Result;
 use crate::finding::Code;
 use crate::locator::{ItemPath, Locator, is_format_control};
-use crate::manifest::lfs_pointer;
+use crate::manifest::{annex_key, lfs_pointer};
 use crate::observation::{End, Kind, Observation, PointerSeen, RegionClass, State, Unread};
 use crate::plan::{Inside, ShardPlan};
 use crate::shard::{self, Cursor, Fault, ItemId, Part, Step};
@@ -210,7 +210,7 @@ struct Item {
     message: Option<MsgId>,
     closed: bool,
     hashed: bool,
-    /// The first bytes of a file short enough to be a pointer.
+    /// The first bytes of a file short enough to be a pointer, of Git LFS or git-annex.
     head: Vec<u8>,
 }
 
@@ -468,8 +468,10 @@ impl Worker<'_> {
         let Some(entry) = file.items.remove(&item) else { return Ok(()) };
         let mut observation = entry.observation;
         if observation.state == State::Read && entry.head.len() as u64 == observation.length {
-            observation.pointer =
-                lfs_pointer::parse(&entry.head).map(|p| PointerSeen { oid: p.oid, size: p.size });
+            let lfs = lfs_pointer::parse(&entry.head).map(|p| PointerSeen::Lfs { oid: p.oid, size: p.size });
+            let annex =
+                || annex_key::Key::of_pointer(&entry.head).map(|key| PointerSeen::Annex { size: key.size });
+            observation.pointer = lfs.or_else(annex);
         }
         if observation.kind == Kind::File {
             observation.stream = file.stream.take();

@@ -4,6 +4,7 @@
 //! lead into the store that a format defines; following them never leads into a cycle.
 
 use std::fs::{self, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,8 @@ pub enum What {
         target: Vec<u8>,
         /// Why it is not followed, as a fragment.
         why: &'static str,
+        /// Nothing is where it points.
+        dangles: bool,
     },
     /// A FIFO, socket or device.
     Special(&'static str),
@@ -151,9 +154,13 @@ impl Walk<'_> {
                     return go_on;
                 }
                 Followed::Special(kind) => What::Special(kind),
-                Followed::Not(why) => {
+                followed @ (Followed::Not(_) | Followed::Nowhere) => {
                     let target = fs::read_link(entry.path()).map(|t| t.into_os_string().into_vec());
-                    What::Link { target: target.unwrap_or_default(), why }
+                    let target = target.unwrap_or_default();
+                    match followed {
+                        Followed::Not(why) => What::Link { target, why, dangles: false },
+                        _ => What::Link { target, why: "its target does not exist", dangles: true },
+                    }
                 }
             },
             Ok(metadata) => match special(&metadata) {
@@ -165,8 +172,10 @@ impl Walk<'_> {
     }
 
     fn link(&mut self, link: &Path) -> Followed {
-        let Ok(target) = fs::canonicalize(link) else {
-            return Followed::Not("its target does not exist");
+        let target = match fs::canonicalize(link) {
+            Ok(target) => target,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Followed::Nowhere,
+            Err(_) => return Followed::Not("its target does not exist or cannot be reached"),
         };
         let inside = target.starts_with(&self.real) || self.stores.iter().any(|s| target.starts_with(s));
         if !inside && !self.options.follow_links {
@@ -196,6 +205,7 @@ enum Followed {
     Directory,
     Special(&'static str),
     Not(&'static str),
+    Nowhere,
 }
 
 fn special(metadata: &Metadata) -> Option<&'static str> {

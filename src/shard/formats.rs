@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::mds::{Mds, is_called_mds};
 use super::parquet::Parquet;
 use super::tar::{CalledTar, Tar};
-use super::text::{Text, Wide};
+use super::text::{Text, Wide, is_pointer};
 use super::zip::{CalledZip, Zip, ZippedDocument};
 use super::{End, Format, HEAD, ItemId, Need, Part, Place, Reader, RegionClass, Steps};
 use crate::finding::Code;
@@ -86,8 +86,8 @@ impl Format for Miscalled {
     }
 
     fn recognises(&self, name: &[u8], head: &[u8]) -> bool {
-        // A Git LFS pointer stands in place of data of any name, and is told as what it is.
-        if head.starts_with(b"version https://git-lfs.github.com/") {
+        // A pointer stands in place of data of any name, and is told as what it is.
+        if is_pointer(head) {
             return false;
         }
         let compressed = CODECS.iter().any(|codec| codec.stream_name(name).is_some());

@@ -3,7 +3,7 @@
 use super::faults::Faults;
 use super::lines::{Line, Lines, MOST, Take};
 use super::table::gather::{Gather, RowEnd, Spot};
-use super::{End, Format, ItemId, Place, Reader, RegionClass, Steps};
+use super::{End, Format, HEAD, ItemId, Place, Reader, RegionClass, Steps};
 use crate::finding::Code;
 
 /// Lines of any encoding, which are known by their name alone.
@@ -24,9 +24,23 @@ pub fn is_called(name: &[u8], endings: &[&[u8]]) -> bool {
     endings.iter().any(ends)
 }
 
-/// Whether this is a Git LFS pointer, which stands in place of data of any name.
+/// Whether this is a pointer of Git LFS or git-annex, which stands in place of data of any name.
 pub fn is_pointer(head: &[u8]) -> bool {
-    head.starts_with(b"version https://git-lfs.github.com/")
+    head.starts_with(b"version https://git-lfs.github.com/") || is_annex_pointer(head)
+}
+
+/// Whether the whole of a short file is a path of one line into a store of git-annex. A longer text may begin so and
+/// have rows all the same.
+fn is_annex_pointer(head: &[u8]) -> bool {
+    let line = head.strip_suffix(b"\n").unwrap_or(head);
+    head.len() < HEAD
+        && !line.contains(&b'\n')
+        && !line.contains(&0)
+        && line.windows(2).any(|pair| pair == b"--")
+        && (line.starts_with(b"/annex/objects/")
+            || memchr::memmem::find(line, b"/annex/objects/").is_some_and(|at| {
+                line[..at].ends_with(b".git") || memchr::memmem::find(&line[..at], b".git/").is_some()
+            }))
 }
 
 /// Faults of lines and records over the limit are told in the same words.

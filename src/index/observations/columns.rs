@@ -10,7 +10,7 @@ use arrow_schema::{ArrowError, DataType};
 
 use crate::digest::Algorithm;
 use crate::locator::Escaped;
-use crate::observation::{Kind, Observation, State};
+use crate::observation::{Kind, Observation, PointerSeen, State};
 use crate::schema;
 
 /// Members inside members are joined so in the column `member`: no name has two of these in a row.
@@ -153,9 +153,13 @@ impl Columns {
         self.inside_incomplete.append_value(seen.inside_incomplete);
         self.derived.append_value(seen.derived);
         match &seen.pointer {
-            Some(pointer) => {
-                self.pointer_oid.append_value(pointer.oid)?;
-                self.pointer_size.append_value(number(pointer.size));
+            Some(PointerSeen::Lfs { oid, size }) => {
+                self.pointer_oid.append_value(oid)?;
+                self.pointer_size.append_value(number(*size));
+            }
+            Some(PointerSeen::Annex { size }) => {
+                self.pointer_oid.append_null();
+                self.pointer_size.append_value(size.map_or(-1, number));
             }
             None => {
                 self.pointer_oid.append_null();

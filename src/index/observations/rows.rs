@@ -144,7 +144,11 @@ impl<'a> Rows<'a> {
         }
         if let Some(oid) = fixed(self.pointer_oid, at) {
             let size = natural(self.pointer_size, "pointer_size")?.ok_or("pointer_size")?;
-            seen.pointer = Some(PointerSeen { oid, size });
+            seen.pointer = Some(PointerSeen::Lfs { oid, size });
+        } else if !self.pointer_size.is_null(at) {
+            // Of git-annex; -1 is the size that its key does not give.
+            let size = u64::try_from(self.pointer_size.value(at)).ok();
+            seen.pointer = Some(PointerSeen::Annex { size });
         }
         Ok(seen)
     }
