@@ -148,9 +148,26 @@ pub fn url_subject(url: &[u8], also: &[&[u8]]) -> Subject {
 
 /// What a registry's entry about a download is about: of a URL, its path; of a path, wherever the registry lay that says
 /// so, as much of its end as a file here has.
+///
+/// Where the path names no file (`https://host/uc?id=…`), the query does, and stands with it: otherwise all downloads of
+/// such a host would be one.
 fn download_subject(url: &[u8], also: &[&[u8]]) -> Subject {
-    if path_of_url(url).is_some() {
-        return url_subject(url, also);
+    if let Some(path) = path_of_url(url) {
+        let subject = url_subject(url, also);
+        let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        let query = url.iter().position(|&b| b == b'?').map(|at| &url[at..]);
+        let (Some(query), false, Subject::Url { path: of_url, also }) =
+            (query, name.contains(&b'.'), &subject)
+        else {
+            return subject;
+        };
+        return match ItemPath::parse(&[path.as_slice(), query].concat()) {
+            Ok(whole) => {
+                let also = std::iter::once(of_url.clone()).chain(also.iter().cloned()).collect();
+                Subject::Url { path: whole, also }
+            }
+            Err(_) => subject,
+        };
     }
     let at = url.iter().position(|&b| b != b'/').unwrap_or(url.len());
     match ItemPath::parse(&url[at..]) {
@@ -314,6 +331,22 @@ mod tests {
         assert_eq!(path("https://h.org/../../etc/x"), ("a.csv".into(), 0));
         assert_eq!(path("data/a.csv"), ("data/a.csv".into(), 9));
         assert_eq!(path("://x/y"), (":/x/y".into(), 9));
+    }
+
+    #[test]
+    fn a_query_tells_downloads_apart_whose_path_names_no_file() {
+        let path = |url: &str| match download_subject(url.as_bytes(), &[b"a.zip"]) {
+            Subject::Url { path, also } => {
+                (String::from_utf8_lossy(path.as_bytes()).into_owned(), also.len())
+            }
+            _ => (String::new(), 0),
+        };
+        assert_eq!(path("https://h.com/uc?export=download&id=1"), ("uc?export=download&id=1".into(), 2));
+        assert_eq!(path("https://h.com/d/a.csv?raw=1"), ("d/a.csv".into(), 1));
+        assert_eq!(path("https://h.com/uc"), ("uc".into(), 1));
+        assert_eq!(path("https://h.com/uc?../x"), ("uc".into(), 1));
+        assert_eq!(path("/home/x/a.csv"), ("home/x/a.csv".into(), 1));
+        assert_eq!(path("../a.csv"), (String::new(), 0));
     }
 
     #[test]

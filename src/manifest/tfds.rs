@@ -141,7 +141,7 @@ mod tests {
              https://h.org/d/c.zip\t8\t{SUM}\n"
         ));
         assert_eq!(scope.unwrap(), Scope::Named);
-        assert_eq!(kept.names(), ["url d/a.zip or a b.zip", "url x y", "url d/c.zip"]);
+        assert_eq!(kept.names(), ["url d/a.zip or a b.zip", "url x y?z=1 or x y", "url d/c.zip"]);
         let told: Vec<_> = kept.claims.iter().map(|c| (c.line, c.size)).collect();
         assert_eq!(told, [(3, Some(6)), (4, Some(7)), (5, Some(8))]);
         assert!(kept.claims.iter().all(|c| c.digests.strongest().unwrap().to_string().ends_with(SUM)));
