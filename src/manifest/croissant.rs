@@ -182,11 +182,12 @@ impl Files {
     ) -> Result<(), ManifestError> {
         let claim = self.claim(node, line, context);
         if node.digests.is_empty() {
-            return Ok(match self.cover(node, 0) {
+            let told = match self.cover(node, 0) {
                 // It is as its archive is.
-                Cover::By(archive) => sink.claim(self.claim(&self.nodes[archive], line, context))?,
-                Cover::None(why) => sink.uncheckable(line, called(node), Unusable::NotComputable(why))?,
-            });
+                Cover::By(archive) => sink.claim(self.claim(&self.nodes[archive], line, context)),
+                Cover::None(why) => sink.uncheckable(line, called(node), Unusable::NotComputable(why)),
+            };
+            return Ok(told?);
         }
         match self.inner_subject(node) {
             Some(subject) => Ok(sink.claim(Claim { subject, ..claim })?),

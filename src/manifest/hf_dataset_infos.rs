@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::json_walk::{Step, Walk, walk};
 use super::labelled::Writing;
-use super::{Context, ManifestError, ManifestFormat, download_subject};
+use super::{Context, ManifestError, ManifestFormat, download_subject, without_digest};
 use crate::claim::{Claim, ClaimSink, Scope, SourceId, Unusable};
 
 /// Downloads that are remembered, so that one which several configurations list counts once. More are counted each time.
@@ -106,7 +106,7 @@ impl Walk for Reading<'_> {
                 Claim { unusable: Some(Unusable::Impossible("its size is not a number".to_owned())), ..claim }
             }
             (Value::String(text), _) => claim.labelled("sha256", text.as_bytes(), Writing::Hex),
-            (Value::Null, _) => claim.labelled("sha256", b"", Writing::Hex),
+            (Value::Null, _) => without_digest(claim),
             _ => {
                 Claim { unusable: Some(Unusable::Impossible("its checksum is no text".to_owned())), ..claim }
             }
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(kept.names(), ["url d/a.csv", "url d/b.csv", "url c.csv"]);
         assert_eq!(kept.claims[0].digests.strongest().unwrap().to_string(), format!("sha256:{SUM}"));
         assert!(kept.claims.iter().all(|c| c.size == Some(6)));
-        assert!(matches!(kept.claims[2].unusable, Some(Unusable::NotComputable(_))));
+        assert!(kept.claims[2].digests.is_empty());
         // One of the cache, without a name around it.
         assert_eq!(infos(&first).1.names(), ["url d/a.csv"]);
     }

@@ -81,7 +81,7 @@ fn read(label: &str, text: &[u8], writing: Writing) -> Result<Digest, Refused> {
     let base64 = || (text.len() <= LONGEST).then(|| STANDARD.decode(text).ok()).flatten();
     match (&hex, writing) {
         (Some(bytes), _) if bytes.len() == algorithm.len() => {
-            Digest::new(algorithm, bytes).or_else(|_| Err(impossible(text, algorithm, None)))
+            Digest::new(algorithm, bytes).map_err(|_| impossible(text, algorithm, None))
         }
         (Some(bytes), _) if is_a_length(bytes) => {
             let why = format!("it has {} digits and a {algorithm} has {}", text.len(), algorithm.len() * 2);
@@ -89,7 +89,7 @@ fn read(label: &str, text: &[u8], writing: Writing) -> Result<Digest, Refused> {
         }
         (_, Writing::HexOrBase64) => match base64() {
             Some(bytes) if bytes.len() == algorithm.len() && !is_blank(&bytes) => {
-                Digest::new(algorithm, &bytes).or_else(|_| Err(impossible(text, algorithm, None)))
+                Digest::new(algorithm, &bytes).map_err(|_| impossible(text, algorithm, None))
             }
             bytes => Err(impossible(text, algorithm, bytes)),
         },

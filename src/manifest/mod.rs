@@ -26,7 +26,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::claim::{ClaimSink, Scope, SourceId, Subject};
+use crate::claim::{Claim, ClaimSink, Scope, SourceId, Subject, Unusable};
 use crate::digest::DigestSet;
 use crate::locator::ItemPath;
 
@@ -221,6 +221,12 @@ fn subject(name: &[u8]) -> Subject {
     }
 }
 
+/// The claim of an entry that gives no digest: its size can be compared all the same, and told where it differs.
+fn without_digest(claim: Claim) -> Claim {
+    let unusable = Unusable::NotComputable("the manifest gives no digest of it".to_owned());
+    Claim { unusable: claim.size.is_none().then_some(unusable), ..claim }
+}
+
 /// Whether the text, blanks aside, begins like a JSON array or object.
 fn begins_like_json(head: &[u8]) -> bool {
     matches!(head.trim_ascii_start().first(), Some(b'{' | b'['))
@@ -229,7 +235,6 @@ fn begins_like_json(head: &[u8]) -> bool {
 #[cfg(test)]
 mod testing {
     use super::*;
-    use crate::claim::Claim;
 
     /// A sink that keeps everything.
     #[derive(Default)]

@@ -8,7 +8,7 @@ use std::io::BufRead;
 
 use super::labelled::Writing;
 use super::lines::{LONGEST_LINE, Line, Lines};
-use super::{Context, ManifestError, ManifestFormat, begins_like_json, download_subject};
+use super::{Context, ManifestError, ManifestFormat, begins_like_json, download_subject, without_digest};
 use crate::claim::{Claim, ClaimSink, Scope, Unusable};
 
 /// The format of TensorFlow Datasets.
@@ -67,14 +67,14 @@ impl ManifestFormat for Tfds {
             claims += 1;
             let also: &[&[u8]] = if fields.file_name.is_empty() { &[] } else { &[fields.file_name] };
             let claim = Claim::new(context.source, number, download_subject(fields.url, also));
-            let claim = match decimal(fields.size) {
-                Some(size) => {
-                    Claim { size: Some(size), ..claim.labelled("sha256", fields.sha256, Writing::Hex) }
+            let size = decimal(fields.size);
+            let claim = match size {
+                Some(_) if fields.sha256.is_empty() => without_digest(Claim { size, ..claim }),
+                Some(_) => Claim { size, ..claim.labelled("sha256", fields.sha256, Writing::Hex) },
+                None => {
+                    let why = "its size is not a number".to_owned();
+                    Claim { unusable: Some(Unusable::Impossible(why)), ..claim }
                 }
-                None => Claim {
-                    unusable: Some(Unusable::Impossible("its size is not a number".to_owned())),
-                    ..claim
-                },
             };
             sink.claim(claim)?;
         }
@@ -156,8 +156,9 @@ mod tests {
             &SUM[..32]
         ));
         let is = |at: usize| kept.claims[at].unusable.as_ref();
-        assert!(matches!(is(0), Some(Unusable::NotComputable(_))));
-        assert!(matches!(is(1), Some(Unusable::NotComputable(_))));
+        for claim in &kept.claims[..2] {
+            assert!(claim.digests.is_empty() && claim.size == Some(6) && claim.unusable.is_none());
+        }
         assert!(matches!(is(2), Some(Unusable::Impossible(_))));
         assert!(matches!(is(3), Some(Unusable::Impossible(_))) && kept.claims[3].doubtful.is_some());
         assert_eq!(kept.rejected.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [5, 6]);

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::json_walk::{Step, Walk, walk};
 use super::labelled::Writing;
-use super::{Context, ManifestError, ManifestFormat, subject};
+use super::{Context, ManifestError, ManifestFormat, subject, without_digest};
 use crate::claim::{Claim, ClaimSink, Scope, SourceId, Unusable};
 
 /// The format of records of Zenodo.
@@ -112,12 +112,10 @@ impl Walk for Reading<'_> {
         self.claims += 1;
         let claim = Claim::new(self.source, self.ordinal, subject(name.as_bytes()));
         let size = if size.is_null() { filesize } else { size };
-        let claim = match (&checksum, &size) {
-            (_, Value::Null) => labelled(claim, &checksum),
-            (_, size) => match whole(size) {
-                Some(size) => Claim { size: Some(size), ..labelled(claim, &checksum) },
-                None => impossible(claim, "its size is not a number"),
-            },
+        let claim = match (whole(&size), &size) {
+            (None, Value::Null) => labelled(claim, &checksum),
+            (None, _) => impossible(claim, "its size is not a number"),
+            (size, _) => labelled(Claim { size, ..claim }, &checksum),
         };
         Ok(self.sink.claim(claim)?)
     }
@@ -126,7 +124,7 @@ impl Walk for Reading<'_> {
 /// `md5:HEX`, or the MD5 alone in answers about depositions.
 fn labelled(claim: Claim, checksum: &Value) -> Claim {
     match checksum {
-        Value::Null => claim.labelled("md5", b"", Writing::Hex),
+        Value::Null => without_digest(claim),
         Value::String(text) => {
             let (label, text) = text.split_once(':').unwrap_or(("md5", text));
             claim.labelled(label, text.as_bytes(), Writing::Hex)
