@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(path("https://h.com/uc?export=download&id=1"), ("uc?export=download&id=1".into(), 2));
         assert_eq!(path("https://h.com/d/a.csv?raw=1"), ("d/a.csv".into(), 1));
         assert_eq!(path("https://h.com/uc"), ("uc".into(), 1));
-        assert_eq!(path("https://h.com/uc?../x"), ("uc".into(), 1));
+        assert_eq!(path("https://h.com/uc?/../x"), ("uc".into(), 1));
         assert_eq!(path("/home/x/a.csv"), ("home/x/a.csv".into(), 1));
         assert_eq!(path("../a.csv"), (String::new(), 0));
     }
