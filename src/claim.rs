@@ -163,6 +163,16 @@ pub trait ClaimSink {
     /// The line itself is never passed on: it may be anything.
     fn reject(&mut self, line: u64, reason: String) -> crate::error::Result<()>;
 
+    /// Takes an entry that is about no single file, a repository or a set of files, and can therefore not be compared:
+    /// its ordinal, what it is called, and why.
+    ///
+    /// # Errors
+    /// Where the sink cannot keep it.
+    fn uncheckable(&mut self, line: u64, name: &[u8], why: Unusable) -> crate::error::Result<()> {
+        let (Unusable::Impossible(why) | Unusable::NotComputable(why)) = why;
+        self.reject(line, format!("{}: {why}", crate::locator::Escaped(name)))
+    }
+
     /// Takes what breaks a rule of the format, though the manifest can be read: the line where there is one, and what is
     /// wrong, as a sentence without its capital.
     fn broken(&mut self, line: Option<u64>, reason: String) -> crate::error::Result<()>;

@@ -180,7 +180,8 @@ impl Keep<'_> {
         discover::looks_like_manifest(name)
             || (discover::may_be_manifest(name)
                 && read_head(&join(self.folder, path))
-                    .is_some_and(|head| manifest::recognise(name, &head).is_some()))
+                    .and_then(|head| manifest::recognise(name, &head))
+                    .is_some_and(|format| format.is_used_where_it_lies()))
     }
 
     /// Whether it is a file of DVC: there may be one for each file, and all of them are one manifest.

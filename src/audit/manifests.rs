@@ -300,6 +300,14 @@ impl Loader<'_> {
             let reason = if head.is_empty() { "it is empty" } else { "its format is not recognised" };
             return Ok(Err(ManifestError::NotThisFormat(reason.to_string())));
         };
+        if self.report.found_in_dataset && !format.is_used_where_it_lies() {
+            let reason = format!(
+                "it is of the format {}, which lists downloads and not what lies beside it; name it with --manifest to \
+                 use it",
+                format.name()
+            );
+            return Ok(Err(ManifestError::NotThisFormat(reason)));
+        }
         self.report.format = format.name();
         let declared = self.options.declared;
         let context = Context { source: self.source, file_name: &file_name, path, declared };
@@ -679,6 +687,13 @@ impl ClaimSink for Loader<'_> {
             self.report.rejections.push((line, reason.clone()));
         }
         self.refuse(Code::BadClaim, None, line, format!("this line is no claim: {reason}"))
+    }
+
+    fn uncheckable(&mut self, line: u64, name: &[u8], why: Unusable) -> Result<()> {
+        self.report.entries += 1;
+        self.balance.claims_in += 1;
+        let (code, why) = excuse(&why);
+        self.refuse(code, Some(Locator::file(None, name)), line, why.to_string())
     }
 
     fn broken(&mut self, line: Option<u64>, reason: String) -> Result<()> {

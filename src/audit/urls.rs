@@ -2,7 +2,8 @@
 //!
 //! Two paths that share their last two names or more are taken for one place. A file name alone says little
 //! (`train.csv`): such a claim stands at the file only if the content is equal, which is seen when it has been read, and
-//! is absent otherwise. So it is where several URLs want one file and contradict each other.
+//! is absent otherwise. So it is where several URLs want one file and contradict each other. A claim without a digest
+//! stands at the file of its name all the same: it can neither hold for it nor be told from it, so it is not absent.
 
 use serde::{Deserialize, Serialize};
 
@@ -201,7 +202,9 @@ fn settle(wanted: &Sorted<Wanted>, place: &mut dyn FnMut(Claim) -> Result<()>) -
         }
         for record in behind.by_ref().take(count) {
             let Wanted { common, url, mut claim } = record?.1;
-            let by_name = common > 1 && common == nearest.common && !contradicts;
+            // Without a digest nothing can be said of the content, whatever stands here.
+            let says_enough = common > 1 || claim.digests.is_empty();
+            let by_name = says_enough && common == nearest.common && !contradicts;
             claim.url = (!by_name).then_some(url);
             place(claim)?;
         }
@@ -279,6 +282,28 @@ mod tests {
                 (3, "other.csv".into(), true)
             ]
         );
+    }
+
+    #[test]
+    fn without_a_digest_the_file_of_the_name_is_neither_right_nor_absent() {
+        let scratch = Scratch::new(&std::env::temp_dir(), 1 << 16);
+        let mut claims = Spool::new(&scratch);
+        for (line, path) in ["zips/train.zip", "zips/val.zip"].iter().enumerate() {
+            let path = ItemPath::parse(path.as_bytes()).unwrap();
+            let subject = Subject::Url { path: path.clone(), also: Vec::new() };
+            claims.push(&key(path.as_bytes()), &Claim::new(SourceId(0), line as u64 + 1, subject)).unwrap();
+        }
+        let mut stand = Vec::new();
+        let listing = listing(&[("here/train.zip", 5)], &scratch);
+        bind(&claims.sorted().unwrap(), &listing, &scratch, &mut |claim| {
+            stand.push((claim.subject, claim.url));
+            Ok(())
+        })
+        .unwrap();
+        let path = |name: &str| Subject::Path(ItemPath::parse(name.as_bytes()).unwrap());
+        assert_eq!(stand.len(), 2);
+        assert!(stand.contains(&(path("here/train.zip"), None)));
+        assert!(stand.contains(&(path("zips/val.zip"), None)));
     }
 
     #[test]

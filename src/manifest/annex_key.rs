@@ -204,10 +204,11 @@ mod tests {
         assert_eq!(of(&format!("BLAKE2B256E-s6--{SHA256}.nii.gz")), Some(Algorithm::Blake2b256));
         assert_eq!(of(&format!("MD5E--{MD5}.nii.gz")), Some(Algorithm::Md5));
         assert_eq!(of(&format!("SHA1--{}", &SHA256[..40])), Some(Algorithm::Sha1));
+        assert_eq!(of(&format!("SHA3_256-s6--{SHA256}")), Some(Algorithm::Sha3With256));
+        assert_eq!(of(&format!("BLAKE2S256E-s6--{SHA256}.a")), Some(Algorithm::Blake2s));
         assert_eq!(claim(&format!("MD5-s6--{MD5}")).size, Some(6));
         for (text, word) in [
-            (format!("SHA3_256-s6--{SHA256}"), "SHA3_256"),
-            (format!("BLAKE2S256E-s6--{SHA256}.a"), "BLAKE2S256"),
+            (format!("BLAKE2S160E-s6--{}.a", &SHA256[..40]), "BLAKE2S160"),
             (format!("BLAKE2BP512-s6--{SHA256}{SHA256}"), "BLAKE2BP512"),
             (format!("SKEIN256-s6--{SHA256}"), "SKEIN256"),
             (format!("XDIGEST-s6--{SHA256}"), "XDIGEST"),

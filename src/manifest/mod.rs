@@ -6,18 +6,25 @@
 pub mod annex_key;
 pub mod annex_store;
 pub mod bookkeeping;
+pub mod croissant;
+pub mod dataverse;
 pub mod discover;
 pub mod dvc;
 mod entries;
 pub mod hashdeep;
+pub mod hf_dataset_infos;
 pub mod hf_local;
 pub mod hf_tree;
+mod json_walk;
 pub mod labelled;
 pub mod lfs_pointer;
 mod lines;
 pub mod mds_index;
+pub mod path_list;
 pub mod sums;
+pub mod tfds;
 pub mod wids;
+pub mod zenodo;
 
 use std::fs::File;
 use std::io::{self, BufRead};
@@ -25,13 +32,26 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::claim::{ClaimSink, Scope, SourceId, Subject};
+use crate::claim::{Claim, ClaimSink, Scope, SourceId, Subject, Unusable};
 use crate::digest::DigestSet;
 use crate::locator::ItemPath;
 
 /// All formats of manifests in one file. Those with a mark of their own come first, sums files last.
 pub fn formats() -> &'static [&'static dyn ManifestFormat] {
-    &[&hashdeep::Hashdeep, &hf_tree::HfTree, &mds_index::MdsIndex, &wids::Wids, &dvc::Dvc, &sums::Sums]
+    &[
+        &hashdeep::Hashdeep,
+        &hf_tree::HfTree,
+        &croissant::Croissant,
+        &hf_dataset_infos::HfDatasetInfos,
+        &dataverse::Dataverse,
+        &zenodo::Zenodo,
+        &mds_index::MdsIndex,
+        &wids::Wids,
+        &dvc::Dvc,
+        &tfds::Tfds,
+        &path_list::PathList,
+        &sums::Sums,
+    ]
 }
 
 /// The format of this name, as it stands before the colon of `FORMAT:FILE`.
@@ -54,6 +74,12 @@ pub trait ManifestFormat: Sync {
 
     /// Whether a file of this name that begins with these bytes (up to 64 KiB) is one.
     fn recognises(&self, file_name: &[u8], head: &[u8]) -> bool;
+
+    /// Whether one that lies in a dataset is used without being named. A list of downloads is not: what it lists has most
+    /// often been unpacked or converted, and would be missing.
+    fn is_used_where_it_lies(&self) -> bool {
+        true
+    }
 
     /// Reads all claims. Names are relative to the manifest's base folder, as they stand in it.
     ///
@@ -129,6 +155,39 @@ pub fn url_subject(url: &[u8], also: &[&[u8]]) -> Subject {
     }
 }
 
+/// What a registry's entry about a download is about: of a URL, its path; of a path, wherever the registry lay that says
+/// so, as much of its end as a file here has.
+///
+/// Where the path names no file (`https://host/uc?id=…`), the query does, and stands with it: otherwise all downloads of
+/// such a host would be one.
+fn download_subject(url: &[u8], also: &[&[u8]]) -> Subject {
+    if let Some(path) = path_of_url(url) {
+        let subject = url_subject(url, also);
+        let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        let query = url.iter().position(|&b| b == b'?').map(|at| &url[at..]);
+        let (Some(query), false, Subject::Url { path: of_url, also }) =
+            (query, name.contains(&b'.'), &subject)
+        else {
+            return subject;
+        };
+        return match ItemPath::parse(&[path.as_slice(), query].concat()) {
+            Ok(whole) => {
+                let also = std::iter::once(of_url.clone()).chain(also.iter().cloned()).collect();
+                Subject::Url { path: whole, also }
+            }
+            Err(_) => subject,
+        };
+    }
+    let at = url.iter().position(|&b| b != b'/').unwrap_or(url.len());
+    match ItemPath::parse(&url[at..]) {
+        Ok(path) => {
+            let also = also.iter().filter_map(|name| ItemPath::parse(name).ok()).collect();
+            Subject::Url { path, also }
+        }
+        Err(why) => Subject::Refused { name: url.to_vec(), why },
+    }
+}
+
 /// The path of `scheme://host/path`, without the leading `/`; `None` for what has no scheme and host.
 fn path_of_url(url: &[u8]) -> Option<Vec<u8>> {
     let at = memchr::memmem::find(url, b"://")?;
@@ -171,6 +230,12 @@ pub fn subject(name: &[u8]) -> Subject {
     }
 }
 
+/// The claim of an entry that gives no digest: its size can be compared all the same, and told where it differs.
+fn without_digest(claim: Claim) -> Claim {
+    let unusable = Unusable::NotComputable("the manifest gives no digest of it".to_owned());
+    Claim { unusable: claim.size.is_none().then_some(unusable), ..claim }
+}
+
 /// Whether the text, blanks aside, begins like a JSON array or object.
 fn begins_like_json(head: &[u8]) -> bool {
     matches!(head.trim_ascii_start().first(), Some(b'{' | b'['))
@@ -179,7 +244,6 @@ fn begins_like_json(head: &[u8]) -> bool {
 #[cfg(test)]
 mod testing {
     use super::*;
-    use crate::claim::Claim;
 
     /// A sink that keeps everything.
     #[derive(Default)]
@@ -187,6 +251,8 @@ mod testing {
         pub claims: Vec<Claim>,
         pub rejected: Vec<(u64, String)>,
         pub broken: Vec<(Option<u64>, String)>,
+        /// Entries about no single file: ordinal, name, and why.
+        pub uncheckable: Vec<(u64, String, crate::claim::Unusable)>,
     }
 
     impl ClaimSink for Kept {
@@ -200,6 +266,16 @@ mod testing {
             Ok(())
         }
 
+        fn uncheckable(
+            &mut self,
+            line: u64,
+            name: &[u8],
+            why: crate::claim::Unusable,
+        ) -> crate::error::Result<()> {
+            self.uncheckable.push((line, String::from_utf8_lossy(name).into_owned(), why));
+            Ok(())
+        }
+
         fn broken(&mut self, line: Option<u64>, reason: String) -> crate::error::Result<()> {
             self.broken.push((line, reason));
             Ok(())
@@ -207,6 +283,20 @@ mod testing {
     }
 
     impl Kept {
+        /// The names of all claims: a path, `url PATH` for what was published at a URL, `refused`.
+        pub fn names(&self) -> Vec<String> {
+            let text = |path: &ItemPath| String::from_utf8_lossy(path.as_bytes()).into_owned();
+            let name = |claim: &Claim| match &claim.subject {
+                Subject::Path(path) => text(path),
+                Subject::Url { path, also } => {
+                    let also: String = also.iter().map(|path| format!(" or {}", text(path))).collect();
+                    format!("url {}{also}", text(path))
+                }
+                Subject::Refused { .. } => "refused".to_owned(),
+            };
+            self.claims.iter().map(name).collect()
+        }
+
         /// The paths claimed, refused names left out.
         pub fn paths(&self) -> Vec<String> {
             let path = |c: &Claim| match &c.subject {
@@ -258,6 +348,22 @@ mod tests {
     }
 
     #[test]
+    fn a_query_tells_downloads_apart_whose_path_names_no_file() {
+        let path = |url: &str| match download_subject(url.as_bytes(), &[b"a.zip"]) {
+            Subject::Url { path, also } => {
+                (String::from_utf8_lossy(path.as_bytes()).into_owned(), also.len())
+            }
+            _ => (String::new(), 0),
+        };
+        assert_eq!(path("https://h.com/uc?export=download&id=1"), ("uc?export=download&id=1".into(), 2));
+        assert_eq!(path("https://h.com/d/a.csv?raw=1"), ("d/a.csv".into(), 1));
+        assert_eq!(path("https://h.com/uc"), ("uc".into(), 1));
+        assert_eq!(path("https://h.com/uc?/../x"), ("uc".into(), 1));
+        assert_eq!(path("/home/x/a.csv"), ("home/x/a.csv".into(), 1));
+        assert_eq!(path("../a.csv"), (String::new(), 0));
+    }
+
+    #[test]
     fn formats_are_told_by_content_and_json_never_becomes_sums() {
         let line = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  a.txt\n";
         assert_eq!(format_of("list", line), Some("sums"));
@@ -270,6 +376,38 @@ mod tests {
         assert_eq!(format_of("SHA256SUMS", "%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n"), Some("hashdeep"));
         assert_eq!(format_of("x.json", "[{\"type\":\"file\",\"oid\":\"\",\"path\":\"\"}]"), Some("hf-tree"));
         assert_eq!(format_of("x.json", "{\"format_version\": 1, \"files\": {"), Some("hf-tree"));
+        let tfds =
+            line.trim_end().split(' ').next().map(|sum| format!("https://h.org/a.zip\t6\t{sum}\ta.zip\n"));
+        assert_eq!(format_of("checksums.txt", &tfds.unwrap_or_default()), Some("tfds"));
+        for (name, json) in [
+            (
+                "croissant",
+                r#"{"@context": {}, "@type": "sc:Dataset", "distribution": [{"@type": "sc:FileObject""#,
+            ),
+            (
+                "croissant",
+                r#"{"@type": "Dataset", "conformsTo": "http://mlcommons.org/croissant/1.1", "files": 1"#,
+            ),
+            (
+                "hf-dataset-infos",
+                r#"{"default": {"features": {}, "download_checksums": {"https://h.org/a": {"#,
+            ),
+            ("zenodo", r#"{"id": 1, "files": [{"id": "x", "key": "a", "size": 6, "checksum": "md5:0"#),
+            ("zenodo", r#"[{"checksum": "0", "filename": "a", "filesize": 6"#),
+            (
+                "dataverse",
+                r#"{"status": "OK", "data": [{"label": "a", "dataFile": {"filename": "a", "filesize": 1,
+                "checksum": {"type": "MD5""#,
+            ),
+        ] {
+            assert_eq!(format_of("index.json", json), Some(name), "{json}");
+        }
+        assert_eq!(
+            format_of("index.json", r#"{"version": 2, "shards": [{"raw_data": {"basename": "a""#),
+            None
+        );
+        assert_eq!(format_of("datapackage.json", r#"{"resources": [{"path": "a", "hash": "md5:0""#), None);
+        assert_eq!(format_of("warc.paths", "crawl-data/CC-MAIN-2025-43/a.warc.gz\n"), Some("paths"));
         assert!(formats().iter().all(|f| by_name(f.name()).is_some_and(|g| g.name() == f.name())));
         assert!(by_name("nothing").is_none());
     }
