@@ -219,6 +219,8 @@ impl Loader<'_> {
         own_files: &mut HashSet<PathBuf>,
     ) -> Result<Scope> {
         self.base = self.base_of_named(path)?;
+        let entry = if path.is_dir() { manifest::entry_of_folder(path) } else { None };
+        let path = entry.as_deref().unwrap_or(path);
         self.file(path, format, own_files)?.map_err(|error| {
             let reason = match error {
                 ManifestError::Sink(error) => return error,
@@ -278,6 +280,7 @@ impl Loader<'_> {
             return Ok(Err(ManifestError::NotThisFormat(reason.to_string())));
         };
         self.report.format = format.name();
+        let by_format = if self.options.base.is_none() { self.base_by_format(path, format) } else { None };
         let declared = self.options.declared;
         let context = Context { source: self.source, file_name: &file_name, path, declared };
         if self.report.found_in_dataset {
@@ -285,6 +288,19 @@ impl Loader<'_> {
             let mut trial = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
             if let Err(error) = format.read(&mut trial, &context, &mut Nowhere) {
                 return Ok(Err(error));
+            }
+        }
+        if let Some(base) = by_format {
+            let mut reaching = Reaching { strip: &base.strip, any: base.strip.is_empty() };
+            if !reaching.any {
+                let mut trial = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
+                if let Err(error) = format.read(&mut trial, &context, &mut reaching) {
+                    return Ok(Err(error));
+                }
+            }
+            // A manifest above the dataset of which no name leads into it was written for the dataset itself.
+            if reaching.any {
+                self.base = base;
             }
         }
         let read = format.read(&mut input, &context, self);
@@ -451,6 +467,25 @@ impl Loader<'_> {
         Ok(Base { add: below.unwrap_or_default(), strip: Vec::new() })
     }
 
+    /// The base folder that the format gives the manifest at `file`, if that lies in a dataset folder or above one.
+    fn base_by_format(&self, file: &Path, format: &dyn ManifestFormat) -> Option<Base> {
+        let base = format.base(&std::fs::canonicalize(file).ok()?)?;
+        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+        let roots = || {
+            self.options
+                .roots
+                .iter()
+                .filter(|root| root.is_dir())
+                .filter_map(|r| std::fs::canonicalize(r).ok())
+        };
+        let below = roots().find_map(|root| Some(bytes(base.strip_prefix(root).ok()?)));
+        let above = || roots().find_map(|root| Some(bytes(root.strip_prefix(&base).ok()?)));
+        match below {
+            Some(add) => Some(Base { add, strip: Vec::new() }),
+            None => Some(Base { add: Vec::new(), strip: above()? }),
+        }
+    }
+
     /// What the manifest claims to list completely, below the roots.
     fn scope(&self, scope: Scope) -> Scope {
         match (&self.options.scope, scope) {
@@ -458,6 +493,14 @@ impl Loader<'_> {
             (Some(ScopeOption::All), _) => Scope::Folder(Vec::new()),
             // A glob decides item by item: see `Rules::in_scope`.
             (Some(ScopeOption::Glob(_)), _) => Scope::Named,
+            (None, Scope::Folder(folder)) if !self.base.strip.is_empty() => {
+                let strip = self.base.strip.as_slice();
+                if Scope::Folder(folder.clone()).covers(strip) || folder == strip {
+                    return Scope::Folder(Vec::new());
+                }
+                let inside = folder.strip_prefix(strip).and_then(|rest| rest.strip_prefix(b"/"));
+                inside.map_or(Scope::Named, |rest| Scope::Folder(rest.to_vec()))
+            }
             (None, Scope::Folder(folder)) => {
                 let path = ItemPath::parse(&folder).map(|f| f.below(&self.base.add).into_bytes());
                 Scope::Folder(path.unwrap_or_else(|_| self.base.add.clone()))
@@ -590,6 +633,30 @@ struct Nowhere;
 
 impl ClaimSink for Nowhere {
     fn claim(&mut self, _: Claim) -> Result<()> {
+        Ok(())
+    }
+
+    fn reject(&mut self, _: u64, _: String) -> Result<()> {
+        Ok(())
+    }
+
+    fn broken(&mut self, _: Option<u64>, _: String) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Takes claims and sees whether one of them is about something in the dataset folder.
+struct Reaching<'a> {
+    /// The dataset folder below the manifest's base.
+    strip: &'a [u8],
+    any: bool,
+}
+
+impl ClaimSink for Reaching<'_> {
+    fn claim(&mut self, claim: Claim) -> Result<()> {
+        if let Subject::Path(path) = &claim.subject {
+            self.any |= path.as_bytes().strip_prefix(self.strip).is_some_and(|rest| rest.starts_with(b"/"));
+        }
         Ok(())
     }
 

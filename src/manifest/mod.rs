@@ -3,6 +3,7 @@
 //! A reader trusts nothing: names pass through [`crate::locator::ItemPath`], a digest of the wrong length is an
 //! unusable claim, a line that is no claim is rejected and counted.
 
+pub mod bagit;
 pub mod bookkeeping;
 pub mod discover;
 pub mod hashdeep;
@@ -15,7 +16,7 @@ pub mod sums;
 
 use std::fs::File;
 use std::io::{self, BufRead};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -25,7 +26,7 @@ use crate::locator::ItemPath;
 
 /// All formats of manifests in one file. Those with a mark of their own come first, sums files last.
 pub fn formats() -> &'static [&'static dyn ManifestFormat] {
-    &[&hashdeep::Hashdeep, &hf_tree::HfTree, &sums::Sums]
+    &[&bagit::BagIt, &hashdeep::Hashdeep, &hf_tree::HfTree, &sums::Sums]
 }
 
 /// The format of this name, as it stands before the colon of `FORMAT:FILE`.
@@ -49,6 +50,12 @@ pub trait ManifestFormat: Sync {
     /// Whether a file of this name that begins with these bytes (up to 64 KiB) is one.
     fn recognises(&self, file_name: &[u8], head: &[u8]) -> bool;
 
+    /// The folder that names in the manifest `file`, a real path, are relative to, where the format says which that is.
+    /// Where it says nothing, that is the folder of the manifest, if it lies in the dataset, and else the dataset.
+    fn base(&self, _file: &Path) -> Option<PathBuf> {
+        None
+    }
+
     /// Reads all claims. Names are relative to the manifest's base folder, as they stand in it.
     ///
     /// # Errors
@@ -59,6 +66,11 @@ pub trait ManifestFormat: Sync {
         context: &Context<'_>,
         sink: &mut dyn ClaimSink,
     ) -> Result<Scope, ManifestError>;
+}
+
+/// The file by which a folder that is a manifest as a whole is read: the `bagit.txt` of a bag.
+pub fn entry_of_folder(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join(bagit::DECLARATION)).filter(|file| file.is_file())
 }
 
 /// What a reader knows beside the bytes.
