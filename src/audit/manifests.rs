@@ -20,7 +20,7 @@ use crate::finding::{Code, Finding};
 use crate::index::observations::{self, IndexDir, Store};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, ItemPath, Locator, place_key};
-use crate::manifest::{self, Context, ManifestError, ManifestFormat, hf_local, lfs_pointer};
+use crate::manifest::{self, Context, ManifestError, ManifestFormat, discover, hf_local, lfs_pointer};
 use crate::observation::{Kind, Observation, State};
 
 /// A manifest of the run, not yet read.
@@ -90,6 +90,10 @@ pub fn choose(
         }
     }
     for (root, path) in &listing.manifests {
+        let mut beside = listing.manifests.iter().filter(|(r, _)| r == root).map(|(_, path)| path.as_slice());
+        if discover::is_bag_in_a_bag(path, &mut beside) {
+            continue;
+        }
         planned
             .push(Planned { name: path.clone(), what: Planning::Found { root: *root, path: path.clone() } });
     }
@@ -275,7 +279,7 @@ impl Loader<'_> {
         };
         let file_name = path.file_name().unwrap_or_default().as_bytes().to_vec();
         let head = input.inner.fill_buf().map_err(unreadable)?;
-        let Some(format) = format.or_else(|| manifest::recognise(&file_name, head)) else {
+        let Some(format) = format.or_else(|| manifest::recognise_at(path, head)) else {
             let reason = if head.is_empty() { "it is empty" } else { "its format is not recognised" };
             return Ok(Err(ManifestError::NotThisFormat(reason.to_string())));
         };

@@ -210,7 +210,10 @@ impl Bag<'_> {
                     Some(_) => entry::split(text).map(|(_, name)| name),
                     None => entry::split_fetch(text).map(|(_, _, name)| name),
                 };
-                if let Some(Subject::Path(path)) = name.map(|name| self.names().subject(name)) {
+                // What lies outside data/ was told as that.
+                if let Some(Subject::Path(path)) = name.map(|name| self.names().subject(name))
+                    && path.as_bytes().starts_with(b"data/")
+                {
                     take(number, path.as_bytes());
                 }
             }

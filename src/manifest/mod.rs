@@ -5,17 +5,24 @@
 
 pub mod bagit;
 pub mod bookkeeping;
+pub mod claims;
+mod csv_line;
+pub mod debian;
 pub mod discover;
+pub mod frictionless;
 pub mod hashdeep;
 pub mod hf_local;
 pub mod hf_tree;
 pub mod labelled;
 pub mod lfs_pointer;
 mod lines;
+pub mod pooch;
+pub mod record;
 pub mod sums;
 
 use std::fs::File;
 use std::io::{self, BufRead};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -26,7 +33,17 @@ use crate::locator::ItemPath;
 
 /// All formats of manifests in one file. Those with a mark of their own come first, sums files last.
 pub fn formats() -> &'static [&'static dyn ManifestFormat] {
-    &[&bagit::BagIt, &hashdeep::Hashdeep, &hf_tree::HfTree, &sums::Sums]
+    &[
+        &bagit::BagIt,
+        &hashdeep::Hashdeep,
+        &hf_tree::HfTree,
+        &frictionless::Frictionless,
+        &claims::ClaimsTable,
+        &record::Record,
+        &debian::DebianMd5sums,
+        &pooch::Pooch,
+        &sums::Sums,
+    ]
 }
 
 /// The format of this name, as it stands before the colon of `FORMAT:FILE`.
@@ -42,6 +59,11 @@ pub fn recognise(file_name: &[u8], head: &[u8]) -> Option<&'static dyn ManifestF
     formats().iter().copied().find(|format| format.recognises(file_name, head))
 }
 
+/// The format of the file at this path that begins with these bytes: as [`recognise`], with an eye on its folder.
+pub fn recognise_at(path: &Path, head: &[u8]) -> Option<&'static dyn ManifestFormat> {
+    formats().iter().copied().find(|format| format.recognises_at(path, head))
+}
+
 /// A format of manifests in one file.
 pub trait ManifestFormat: Sync {
     /// Its name in reports and before the colon of `FORMAT:FILE`.
@@ -49,6 +71,11 @@ pub trait ManifestFormat: Sync {
 
     /// Whether a file of this name that begins with these bytes (up to 64 KiB) is one.
     fn recognises(&self, file_name: &[u8], head: &[u8]) -> bool;
+
+    /// Whether the file at this path is one: for formats that are known by the folder they lie in.
+    fn recognises_at(&self, path: &Path, head: &[u8]) -> bool {
+        self.recognises(path.file_name().unwrap_or_default().as_bytes(), head)
+    }
 
     /// The folder that names in the manifest `file`, a real path, are relative to, where the format says which that is.
     /// Where it says nothing, that is the folder of the manifest, if it lies in the dataset, and else the dataset.
@@ -273,6 +300,19 @@ mod tests {
         assert_eq!(format_of("SHA256SUMS", "%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n"), Some("hashdeep"));
         assert_eq!(format_of("x.json", "[{\"type\":\"file\",\"oid\":\"\",\"path\":\"\"}]"), Some("hf-tree"));
         assert_eq!(format_of("x.json", "{\"format_version\": 1, \"files\": {"), Some("hf-tree"));
+        assert_eq!(format_of("bagit.txt", "BagIt-Version: 1.0\n"), Some("bagit"));
+        assert_eq!(format_of("bagit.txt", line), Some("sums"));
+        assert_eq!(format_of("manifest-sha256.txt", line), Some("bagit"));
+        assert_eq!(format_of("manifest.txt", line), Some("sums"));
+        assert_eq!(format_of("datapackage.json", "{\"resources\": ["), Some("frictionless"));
+        assert_eq!(format_of("datapackage.json", "{\"name\": 1}"), None);
+        assert_eq!(format_of("RECORD", "a/b.py,sha256=abc,1\n"), Some("record"));
+        assert_eq!(format_of("md5sums", "b1946ac92492d2347c6235b4d2611184  a\n"), Some("sums"));
+        let (digest, name) = line.trim_end().split_once("  ").unwrap();
+        assert_eq!(format_of("registry.txt", &format!("{name} {digest}\n")), Some("pooch"));
+        assert_eq!(format_of("registry.txt", &format!("{digest}  {digest}\n")), Some("sums"));
+        assert_eq!(format_of("x", "stance,name,size,algorithm,digest\n"), Some("claims"));
+        assert_eq!(format_of("x", "PAR1...."), Some("claims"));
         assert!(formats().iter().all(|f| by_name(f.name()).is_some_and(|g| g.name() == f.name())));
         assert!(by_name("nothing").is_none());
     }
