@@ -140,7 +140,9 @@ fn scikit_image_is_found_item_by_item() {
             other => panic!("{other}"),
         }
     }
+    // Some of the files are archives.
     let mut found = told(&report);
+    found.retain(|finding| !finding.starts_with("opaque "));
     found.sort();
     expected.sort();
     assert_eq!(found, expected);

@@ -473,7 +473,9 @@ impl Loader<'_> {
 
     /// The base folder that the format gives the manifest at `file`, if that lies in a dataset folder or above one.
     fn base_by_format(&self, file: &Path, format: &dyn ManifestFormat) -> Option<Base> {
-        let base = format.base(&std::fs::canonicalize(file).ok()?)?;
+        // What the file itself may link to says nothing of the folder that it stands in.
+        let folder = file.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let base = format.base(&std::fs::canonicalize(folder).ok()?.join(file.file_name()?))?;
         let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
         let roots = || {
             self.options
