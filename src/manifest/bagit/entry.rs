@@ -31,7 +31,7 @@ pub(super) fn split_fetch(text: &[u8]) -> Option<(&[u8], Option<u64>, &[u8])> {
 /// A word and what follows the blanks behind it.
 fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let is_blank = |b: &u8| matches!(b, b' ' | b'\t');
-    let end = text.iter().position(|b| is_blank(b))?;
+    let end = text.iter().position(is_blank)?;
     let rest = &text[end..];
     let begin = rest.iter().position(|b| !is_blank(b))?;
     (end > 0).then(|| (&text[..end], &rest[begin..]))

@@ -9,6 +9,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Compression;
 
 use super::super::open_regular;
 use super::{ManifestError, Row, Size};
@@ -42,6 +43,15 @@ fn decode(
         if schema.field_with_name(name).is_err() {
             return Err(cannot(&format!(
                 "it is a Parquet table without the column {name} of a table of claims"
+            )));
+        }
+    }
+    let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns());
+    for codec in columns.map(|column| column.compression()) {
+        if !matches!(codec, Compression::UNCOMPRESSED | Compression::ZSTD(_)) {
+            let name = codec.to_string().to_lowercase();
+            return Err(cannot(&format!(
+                "its Parquet is compressed with {name}; write it with zstd or uncompressed"
             )));
         }
     }

@@ -2,6 +2,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::file::properties::WriterProperties;
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use proptest::prelude::*;
 
@@ -81,7 +83,7 @@ fn a_table_is_told_by_its_columns() {
     assert!(reason(HEADER).contains("no row"));
 }
 
-fn written(folder: &Path) -> std::path::PathBuf {
+fn written(folder: &Path, compression: Compression) -> std::path::PathBuf {
     let text = |values: &[Option<&str>]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
     let raw = [hex::decode(MD5).unwrap(), hex::decode(SHA256).unwrap()];
     let digests: Vec<Option<&[u8]>> = vec![Some(&raw[0]), Some(&raw[1]), None];
@@ -95,8 +97,9 @@ fn written(folder: &Path) -> std::path::PathBuf {
     ])
     .unwrap();
     let path = folder.join("claims.parquet");
-    let mut writer =
-        ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    let properties = WriterProperties::builder().set_compression(compression).build();
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     path
@@ -113,7 +116,7 @@ fn read_file(path: &Path) -> (Result<Scope, ManifestError>, Kept) {
 #[test]
 fn rows_of_parquet_are_claims() {
     let folder = tempfile::tempdir().unwrap();
-    let path = written(folder.path());
+    let path = written(folder.path(), Compression::ZSTD(ZstdLevel::default()));
     assert!(ClaimsTable.recognises(b"x", &std::fs::read(&path).unwrap()));
     let (scope, kept) = read_file(&path);
     assert_eq!(scope.unwrap(), Scope::Folder(Vec::new()));
@@ -123,9 +126,16 @@ fn rows_of_parquet_are_claims() {
 }
 
 #[test]
+fn a_codec_that_is_not_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), Compression::SNAPPY);
+    assert!(read_file(&path).0.unwrap_err().to_string().contains("compressed with snappy"));
+}
+
+#[test]
 fn a_table_that_was_cut_or_changed_never_panics() {
     let folder = tempfile::tempdir().unwrap();
-    let path = written(folder.path());
+    let path = written(folder.path(), Compression::UNCOMPRESSED);
     let sound = std::fs::read(&path).unwrap();
     for cut in (0..sound.len()).step_by(7) {
         std::fs::write(&path, &sound[..cut]).unwrap();
