@@ -37,8 +37,9 @@ pub struct Claim {
     /// The bytes of the digest that stands in the manifest, where its length or form does not fit the algorithm that is
     /// named. Such a claim is `unusable`; if the bytes turn out to be another digest of the item, that is told.
     pub doubtful: Option<Vec<u8>>,
-    /// Its digest may be of the text with LF for every CRLF, by a rule of the format (DVC before 3.0).
-    pub of_text: bool,
+    /// The URL that the publisher left the item at, for it to be fetched from there. Such an entry says where, and the
+    /// digest stands in another claim.
+    pub fetch: Option<Vec<u8>>,
     /// The path of the URL, for a claim that stands at a file which has only its file name in common: it holds for that
     /// file if the content is equal, and is absent otherwise.
     pub url: Option<ItemPath>,
@@ -68,7 +69,7 @@ impl Claim {
             inside: None,
             shard: None,
             doubtful: None,
-            of_text: false,
+            fetch: None,
             url: None,
         }
     }

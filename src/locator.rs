@@ -142,6 +142,9 @@ pub enum UnsafeName {
     /// A Windows network path, `\\server`.
     #[error("it is a UNC path")]
     Unc,
+    /// A home folder of a shell, `~user`. Only formats whose rules forbid it refuse such a name.
+    #[error("it begins with `~`, which stands for a home folder")]
+    Home,
     /// A NUL byte.
     #[error("it contains a NUL byte")]
     Nul,

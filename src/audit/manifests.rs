@@ -24,7 +24,7 @@ use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, ItemPath, Locator, place_key};
 use crate::manifest::annex_key::Key;
 use crate::manifest::hf_tree::HfTree;
-use crate::manifest::{self, Context, ManifestError, ManifestFormat, dvc, hf_local, lfs_pointer};
+use crate::manifest::{self, Context, ManifestError, ManifestFormat, discover, dvc, hf_local, lfs_pointer};
 use crate::observation::{Kind, Observation, State};
 
 /// A manifest of the run, not yet read.
@@ -98,6 +98,10 @@ pub fn choose(
         }
     }
     for (root, path) in &listing.manifests {
+        let mut beside = listing.manifests.iter().filter(|(r, _)| r == root).map(|(_, path)| path.as_slice());
+        if discover::is_bag_in_a_bag(path, &mut beside) {
+            continue;
+        }
         planned
             .push(Planned { name: path.clone(), what: Planning::Found { root: *root, path: path.clone() } });
     }
@@ -238,6 +242,8 @@ impl Loader<'_> {
         own_files: &mut HashSet<PathBuf>,
     ) -> Result<Scope> {
         self.base = self.base_of_named(path)?;
+        let entry = if path.is_dir() { manifest::entry_of_folder(path) } else { None };
+        let path = entry.as_deref().unwrap_or(path);
         let read = self.file(path, format, own_files)?;
         if self.report.format == HfTree.name() {
             self.report.hub = Some(HubOrigin::of_tree(path, self.base.add.clone()));
@@ -296,7 +302,7 @@ impl Loader<'_> {
         };
         let file_name = path.file_name().unwrap_or_default().as_bytes().to_vec();
         let head = input.inner.fill_buf().map_err(unreadable)?;
-        let Some(format) = format.or_else(|| manifest::recognise(&file_name, head)) else {
+        let Some(format) = format.or_else(|| manifest::recognise_at(path, head)) else {
             let reason = if head.is_empty() { "it is empty" } else { "its format is not recognised" };
             return Ok(Err(ManifestError::NotThisFormat(reason.to_string())));
         };
@@ -309,6 +315,7 @@ impl Loader<'_> {
             return Ok(Err(ManifestError::NotThisFormat(reason)));
         }
         self.report.format = format.name();
+        let by_format = if self.options.base.is_none() { self.base_by_format(path, format) } else { None };
         let declared = self.options.declared;
         let context = Context { source: self.source, file_name: &file_name, path, declared };
         if self.report.found_in_dataset {
@@ -316,6 +323,19 @@ impl Loader<'_> {
             let mut trial = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
             if let Err(error) = format.read(&mut trial, &context, &mut Nowhere) {
                 return Ok(Err(error));
+            }
+        }
+        if let Some(base) = by_format {
+            let mut reaching = Reaching { strip: &base.strip, any: base.strip.is_empty() };
+            if !reaching.any {
+                let mut trial = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
+                if let Err(error) = format.read(&mut trial, &context, &mut reaching) {
+                    return Ok(Err(error));
+                }
+            }
+            // A manifest above the dataset of which no name leads into it was written for the dataset itself.
+            if reaching.any {
+                self.base = base;
             }
         }
         let read = format.read(&mut input, &context, self);
@@ -547,6 +567,27 @@ impl Loader<'_> {
         Ok(Base { add: below.unwrap_or_default(), strip: Vec::new() })
     }
 
+    /// The base folder that the format gives the manifest at `file`, if that lies in a dataset folder or above one.
+    fn base_by_format(&self, file: &Path, format: &dyn ManifestFormat) -> Option<Base> {
+        // What the file itself may link to says nothing of the folder that it stands in.
+        let folder = file.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let base = format.base(&std::fs::canonicalize(folder).ok()?.join(file.file_name()?))?;
+        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+        let roots = || {
+            self.options
+                .roots
+                .iter()
+                .filter(|root| root.is_dir())
+                .filter_map(|r| std::fs::canonicalize(r).ok())
+        };
+        let below = roots().find_map(|root| Some(bytes(base.strip_prefix(root).ok()?)));
+        let above = || roots().find_map(|root| Some(bytes(root.strip_prefix(&base).ok()?)));
+        match below {
+            Some(add) => Some(Base { add, strip: Vec::new() }),
+            None => Some(Base { add: Vec::new(), strip: above()? }),
+        }
+    }
+
     /// What the manifest claims to list completely, below the roots.
     fn scope(&self, scope: Scope) -> Scope {
         match (&self.options.scope, scope) {
@@ -554,17 +595,25 @@ impl Loader<'_> {
             (Some(ScopeOption::All), _) => Scope::Folder(Vec::new()),
             // A glob decides item by item: see `Rules::in_scope`.
             (Some(ScopeOption::Glob(_)), _) => Scope::Named,
-            (None, Scope::Folder(folder)) => Scope::Folder(self.below_base(&folder)),
+            (None, Scope::Folder(folder)) => self.below_base(&folder).map_or(Scope::Named, Scope::Folder),
             (None, Scope::Folders(folders)) => {
-                Scope::Folders(folders.iter().map(|folder| self.below_base(folder)).collect())
+                Scope::Folders(folders.iter().filter_map(|folder| self.below_base(folder)).collect())
             }
             (None, other) => other,
         }
     }
 
-    fn below_base(&self, folder: &[u8]) -> Vec<u8> {
-        let path = ItemPath::parse(folder).map(|f| f.below(&self.base.add).into_bytes());
-        path.unwrap_or_else(|_| self.base.add.clone())
+    /// Where a folder of the manifest lies below the roots; `None` where that is outside.
+    fn below_base(&self, folder: &[u8]) -> Option<Vec<u8>> {
+        let strip = self.base.strip.as_slice();
+        if strip.is_empty() {
+            let path = ItemPath::parse(folder).map(|f| f.below(&self.base.add).into_bytes());
+            return Some(path.unwrap_or_else(|_| self.base.add.clone()));
+        }
+        if folder == strip || Scope::Folder(folder.to_vec()).covers(strip) {
+            return Some(Vec::new());
+        }
+        folder.strip_prefix(strip).and_then(|rest| rest.strip_prefix(b"/")).map(<[u8]>::to_vec)
     }
 
     /// Whether the user's patterns admit what a claim is about. A claim on a sample is as its shard is.
@@ -754,6 +803,30 @@ struct Nowhere;
 
 impl ClaimSink for Nowhere {
     fn claim(&mut self, _: Claim) -> Result<()> {
+        Ok(())
+    }
+
+    fn reject(&mut self, _: u64, _: String) -> Result<()> {
+        Ok(())
+    }
+
+    fn broken(&mut self, _: Option<u64>, _: String) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Takes claims and sees whether one of them is about something in the dataset folder.
+struct Reaching<'a> {
+    /// The dataset folder below the manifest's base.
+    strip: &'a [u8],
+    any: bool,
+}
+
+impl ClaimSink for Reaching<'_> {
+    fn claim(&mut self, claim: Claim) -> Result<()> {
+        if let Subject::Path(path) = &claim.subject {
+            self.any |= path.as_bytes().strip_prefix(self.strip).is_some_and(|rest| rest.starts_with(b"/"));
+        }
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::digest::Algorithm;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
-use crate::locator::Locator;
+use crate::locator::{Escaped, Locator};
 
 /// What the earlier rounds came to.
 pub struct Rounds<'a> {
@@ -189,6 +189,12 @@ fn missing_detail(absent: &Absent, unread: u64) -> String {
         (false, Some(size)) => format!("nothing of this name is here ({size} bytes claimed)"),
         (false, None) => "nothing of this name is here".to_string(),
     };
+    if let Some(url) = &absent.fetch {
+        const LONGEST: usize = 300;
+        let cut = if url.len() > LONGEST { "…" } else { "" };
+        let shown = Escaped(&url[..url.len().min(LONGEST)]);
+        detail.push_str(&format!("; the publisher left it out, to be fetched from {shown}{cut}"));
+    }
     if absent.digests.is_empty() {
         detail.push_str("; the manifest gives no digest by which it could be found elsewhere");
     } else if unread > 0 {

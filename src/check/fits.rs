@@ -25,7 +25,7 @@ pub struct Fit {
 pub enum Fitting {
     /// The bytes of the file, by this algorithm.
     Bytes(Digest),
-    /// What the file decompresses to, or its text with LF line ends where the format says so.
+    /// What the file decompresses to.
     Content,
     /// The text with other line ends: the file is not what was published, only as a text it is the same.
     LineEnds {

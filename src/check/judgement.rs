@@ -24,7 +24,7 @@ impl Claims {
                 && kept.yields == claim.yields
                 && kept.inside == claim.inside
                 && kept.doubtful == claim.doubtful
-                && kept.of_text == claim.of_text
+                && kept.fetch == claim.fetch
                 && kept.url == claim.url
         };
         if let Some((_, count)) = self.distinct.iter_mut().find(|(kept, _)| same(kept)) {

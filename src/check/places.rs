@@ -63,6 +63,8 @@ pub struct Absent {
     pub line: u64,
     /// A download of it did not finish.
     pub interrupted: bool,
+    /// Where the publisher left it to be fetched from.
+    pub fetch: Option<Vec<u8>>,
     /// For a file whose samples are claimed as well: how many.
     pub inside: Option<ClaimedInside>,
 }
@@ -324,6 +326,7 @@ impl Round<'_> {
             source: claim.source,
             line: claim.line,
             interrupted: false,
+            fetch: None,
             inside: None,
         };
         self.tell_impossible(claim.unusable.as_ref(), &absent)?;
@@ -596,6 +599,7 @@ impl Round<'_> {
                 source: first.source,
                 line: first.line,
                 interrupted: meeting.claims.iter().any(|(c, _)| c.interrupted),
+                fetch: meeting.claims.iter().find_map(|(c, _)| c.fetch.clone()),
                 inside: meeting.claims.inside(),
             };
             self.tell_impossible(first.unusable.as_ref(), &absent)?;
@@ -630,6 +634,8 @@ impl Round<'_> {
                         *self.balance.algorithms.entry(strongest.algorithm()).or_default() += count + unnamed;
                         ClaimClass::Ok
                     }
+                    // It says where the item was to be fetched from; what was fetched is as another claim says.
+                    None if claim.fetch.is_some() => ClaimClass::Ok,
                     None => {
                         self.unchecked(
                             claim,

@@ -15,6 +15,18 @@ pub fn may_be_manifest(file_name: &[u8]) -> bool {
     NAMES.contains(&file_name)
 }
 
+/// Whether a manifest found at `path` is a bag in the payload of another one of those `found`: there it is data, and what
+/// the outer bag says of it counts.
+pub fn is_bag_in_a_bag(path: &[u8], found: &mut dyn Iterator<Item = &[u8]>) -> bool {
+    const NAME: &[u8] = b"bagit.txt";
+    let folder = |path: &[u8]| path.strip_suffix(NAME).map(<[u8]>::to_vec);
+    let Some(inner) = folder(path) else { return false };
+    found.filter_map(folder).any(|mut outer| {
+        outer.extend_from_slice(b"data/");
+        inner.starts_with(&outer)
+    })
+}
+
 /// Names as tools' manuals and mirrors write them, in lower case and without `.txt` or `.asc`.
 const WHOLE: [&[u8]; 24] = [
     b"checksum",
@@ -62,6 +74,17 @@ fn ends_like_a_sums_file(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bag_in_a_payload_is_data() {
+        let inside = |path: &str, others: &[&str]| {
+            is_bag_in_a_bag(path.as_bytes(), &mut others.iter().map(|other| other.as_bytes()))
+        };
+        assert!(inside("b/data/bagit.txt", &["b/data/bagit.txt", "b/bagit.txt"]));
+        assert!(inside("data/x/bagit.txt", &["bagit.txt"]));
+        assert!(!inside("bagit.txt", &["bagit.txt"]) && !inside("c/bagit.txt", &["bagit.txt"]));
+        assert!(!inside("data/SHA256SUMS", &["bagit.txt"]));
+    }
 
     #[test]
     fn names_of_manifests_and_of_other_files() {

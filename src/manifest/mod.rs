@@ -5,12 +5,17 @@
 
 pub mod annex_key;
 pub mod annex_store;
+pub mod bagit;
 pub mod bookkeeping;
+pub mod claims;
 pub mod croissant;
+mod csv_line;
 pub mod dataverse;
+pub mod debian;
 pub mod discover;
 pub mod dvc;
 mod entries;
+pub mod frictionless;
 pub mod hashdeep;
 pub mod hf_dataset_infos;
 pub mod hf_local;
@@ -21,6 +26,8 @@ pub mod lfs_pointer;
 mod lines;
 pub mod mds_index;
 pub mod path_list;
+pub mod pooch;
+pub mod record;
 pub mod sums;
 pub mod tfds;
 pub mod wids;
@@ -28,7 +35,8 @@ pub mod zenodo;
 
 use std::fs::File;
 use std::io::{self, BufRead};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -39,17 +47,23 @@ use crate::locator::ItemPath;
 /// All formats of manifests in one file. Those with a mark of their own come first, sums files last.
 pub fn formats() -> &'static [&'static dyn ManifestFormat] {
     &[
+        &bagit::BagIt,
         &hashdeep::Hashdeep,
         &hf_tree::HfTree,
         &croissant::Croissant,
         &hf_dataset_infos::HfDatasetInfos,
+        &frictionless::Frictionless,
         &dataverse::Dataverse,
         &zenodo::Zenodo,
         &mds_index::MdsIndex,
         &wids::Wids,
         &dvc::Dvc,
+        &claims::ClaimsTable,
         &tfds::Tfds,
         &path_list::PathList,
+        &record::Record,
+        &debian::DebianMd5sums,
+        &pooch::Pooch,
         &sums::Sums,
     ]
 }
@@ -67,6 +81,11 @@ pub fn recognise(file_name: &[u8], head: &[u8]) -> Option<&'static dyn ManifestF
     formats().iter().copied().find(|format| format.recognises(file_name, head))
 }
 
+/// The format of the file at this path that begins with these bytes: as [`recognise`], with an eye on its folder.
+pub fn recognise_at(path: &Path, head: &[u8]) -> Option<&'static dyn ManifestFormat> {
+    formats().iter().copied().find(|format| format.recognises_at(path, head))
+}
+
 /// A format of manifests in one file.
 pub trait ManifestFormat: Sync {
     /// Its name in reports and before the colon of `FORMAT:FILE`.
@@ -81,6 +100,17 @@ pub trait ManifestFormat: Sync {
         true
     }
 
+    /// Whether the file at this path is one: for formats that are known by the folder they lie in.
+    fn recognises_at(&self, path: &Path, head: &[u8]) -> bool {
+        self.recognises(path.file_name().unwrap_or_default().as_bytes(), head)
+    }
+
+    /// The folder that names in the manifest `file`, a real path, are relative to, where the format says which that is.
+    /// Where it says nothing, that is the folder of the manifest, if it lies in the dataset, and else the dataset.
+    fn base(&self, _file: &Path) -> Option<PathBuf> {
+        None
+    }
+
     /// Reads all claims. Names are relative to the manifest's base folder, as they stand in it.
     ///
     /// # Errors
@@ -91,6 +121,11 @@ pub trait ManifestFormat: Sync {
         context: &Context<'_>,
         sink: &mut dyn ClaimSink,
     ) -> Result<Scope, ManifestError>;
+}
+
+/// The file by which a folder that is a manifest as a whole is read: the `bagit.txt` of a bag.
+pub fn entry_of_folder(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join(bagit::DECLARATION)).filter(|file| file.is_file())
 }
 
 /// What a reader knows beside the bytes.
@@ -404,10 +439,22 @@ mod tests {
         }
         assert_eq!(
             format_of("index.json", r#"{"version": 2, "shards": [{"raw_data": {"basename": "a""#),
-            None
+            Some("mds")
         );
-        assert_eq!(format_of("datapackage.json", r#"{"resources": [{"path": "a", "hash": "md5:0""#), None);
         assert_eq!(format_of("warc.paths", "crawl-data/CC-MAIN-2025-43/a.warc.gz\n"), Some("paths"));
+        assert_eq!(format_of("bagit.txt", "BagIt-Version: 1.0\n"), Some("bagit"));
+        assert_eq!(format_of("bagit.txt", line), Some("sums"));
+        assert_eq!(format_of("manifest-sha256.txt", line), Some("bagit"));
+        assert_eq!(format_of("manifest.txt", line), Some("sums"));
+        assert_eq!(format_of("datapackage.json", "{\"resources\": ["), Some("frictionless"));
+        assert_eq!(format_of("datapackage.json", "{\"name\": 1}"), None);
+        assert_eq!(format_of("RECORD", "a/b.py,sha256=abc,1\n"), Some("record"));
+        assert_eq!(format_of("md5sums", "b1946ac92492d2347c6235b4d2611184  a\n"), Some("sums"));
+        let (digest, name) = line.trim_end().split_once("  ").unwrap();
+        assert_eq!(format_of("registry.txt", &format!("{name} {digest}\n")), Some("pooch"));
+        assert_eq!(format_of("registry.txt", &format!("{digest}  {digest}\n")), Some("sums"));
+        assert_eq!(format_of("x", "stance,name,size,algorithm,digest\n"), Some("claims"));
+        assert_eq!(format_of("x", "PAR1...."), Some("claims"));
         assert!(formats().iter().all(|f| by_name(f.name()).is_some_and(|g| g.name() == f.name())));
         assert!(by_name("nothing").is_none());
     }

@@ -30,8 +30,6 @@ pub struct Doubt {
     pub label: Option<Algorithm>,
     /// The size claimed.
     pub size: Option<u64>,
-    /// It may be of the text with LF line ends, by a rule of the format.
-    pub is_of_text: bool,
     /// What was measured of the file.
     pub measured: Digests,
     /// Its length in bytes.
@@ -88,7 +86,6 @@ pub fn doubts(
                 value,
                 label,
                 size: claim.size,
-                is_of_text: claim.of_text,
                 measured: item.digests.clone(),
                 length: item.length,
                 stamp: item.stamp,

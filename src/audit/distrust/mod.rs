@@ -182,7 +182,6 @@ impl Way {
         Some(match self.layer {
             Layer::Bytes => Fitting::Bytes(crate::digest::Digest::new(self.algorithm, &doubt.value).ok()?),
             Layer::Decompressed => Fitting::Content,
-            Layer::WithLf if doubt.is_of_text => Fitting::Content,
             Layer::WithLf => Fitting::LineEnds { crlf_here: true },
             Layer::WithCrlf => Fitting::LineEnds { crlf_here: false },
         })

@@ -96,7 +96,7 @@ impl Reread<'_> {
         for (layer, length) in [(Layer::WithLf, seen.with_lf), (Layer::WithCrlf, seen.with_crlf)] {
             let algorithms: Vec<Algorithm> = of(layer);
             let is_other = length != self.doubt.length;
-            let size_fits = self.doubt.is_of_text || self.doubt.size.is_none_or(|size| size == length);
+            let size_fits = self.doubt.size.is_none_or(|size| size == length);
             if !seen.is_text || !is_other || !size_fits || algorithms.is_empty() {
                 continue;
             }
@@ -281,7 +281,6 @@ mod tests {
             value: published.bytes().to_vec(),
             label: Some(Algorithm::Sha256),
             size,
-            is_of_text: false,
             measured: std::iter::once(digest(Algorithm::Sha256, here)).collect::<Digests>(),
             length: here.len() as u64,
             stamp: None,

@@ -1,0 +1,142 @@
+//! One resource of a Data Package: what of it counts here. Everything else, `data` included, is passed over.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// An element of `resources`.
+pub(super) enum Resource {
+    /// As it should be.
+    Object(Fields),
+    /// Something else.
+    Odd,
+}
+
+/// The fields of a resource that count.
+#[derive(Default)]
+pub(super) struct Fields {
+    path: Value,
+    hash: Value,
+    hashing: Value,
+    bytes: Value,
+    stats: Value,
+    /// Its data stand in the descriptor.
+    pub(super) has_data: bool,
+}
+
+/// What a resource says of its digest.
+pub(super) enum Hash {
+    /// Nothing.
+    None,
+    /// Something that is no text.
+    Odd,
+    /// Algorithm and digest.
+    Of(String, String),
+}
+
+impl Fields {
+    /// Its paths, none where it has none.
+    pub(super) fn paths(&self) -> Result<Vec<&str>, &'static str> {
+        match &self.path {
+            Value::Null => Ok(Vec::new()),
+            Value::String(path) => Ok(vec![path]),
+            Value::Array(paths) => {
+                paths.iter().map(Value::as_str).collect::<Option<_>>().ok_or("a path of it is no text")
+            }
+            _ => Err("its path is no text"),
+        }
+    }
+
+    /// Its digest: an MD5 unless it says otherwise.
+    pub(super) fn hash(&self) -> Hash {
+        let (hash, default) = match (&self.hash, self.stats.get("hash")) {
+            (Value::Null, Some(hash)) => (hash, self.hashing.as_str().unwrap_or("md5")),
+            (hash, _) => (hash, "md5"),
+        };
+        match hash {
+            Value::Null => Hash::None,
+            Value::String(text) => match text.split_once(':') {
+                Some((algorithm, digest)) => Hash::Of(algorithm.to_owned(), digest.to_owned()),
+                None => Hash::Of(default.to_owned(), text.clone()),
+            },
+            _ => Hash::Odd,
+        }
+    }
+
+    /// Its size in bytes.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.bytes.as_u64().or_else(|| self.stats.get("bytes")?.as_u64())
+    }
+}
+
+impl<'de> Deserialize<'de> for Resource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OfResource)
+    }
+}
+
+struct OfResource;
+
+impl<'de> Visitor<'de> for OfResource {
+    type Value = Resource;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a resource")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Resource, A::Error> {
+        let mut fields = Fields::default();
+        let mut seen = [false; 5];
+        while let Some(key) = map.next_key::<String>()? {
+            let (number, field) = match key.as_str() {
+                "path" => (0, &mut fields.path),
+                "hash" => (1, &mut fields.hash),
+                "hashing" => (2, &mut fields.hashing),
+                "bytes" => (3, &mut fields.bytes),
+                "stats" => (4, &mut fields.stats),
+                other => {
+                    fields.has_data |= other == "data";
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            // Of two values nobody knows which one counts.
+            if std::mem::replace(&mut seen[number], true) {
+                return Err(de::Error::custom("a field stands twice"));
+            }
+            *field = map.next_value()?;
+        }
+        Ok(Resource::Object(fields))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Resource, A::Error> {
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Resource::Odd)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Resource, E> {
+        Ok(Resource::Odd)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Resource, E> {
+        Ok(Resource::Odd)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Resource, E> {
+        Ok(Resource::Odd)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Resource, E> {
+        Ok(Resource::Odd)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Resource, E> {
+        Ok(Resource::Odd)
+    }
+
+    fn visit_unit<E>(self) -> Result<Resource, E> {
+        Ok(Resource::Odd)
+    }
+}
