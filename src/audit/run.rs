@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use super::findings::{Findings, Names};
 use super::in_rows::{self, ColumnTally};
@@ -14,6 +15,8 @@ use super::parts::{parts_in_scratch, store_of};
 use super::progress::Progress;
 use super::report::{Coverage, Report, SourceReport, Verdict};
 use super::reused::{self, Reused, exempt_files};
+use super::state::{State, is_state};
+use super::time_limit::{self, is_over};
 use super::{listing, manifests, planning, reading};
 use crate::check::FindingSink;
 use crate::check::balance::Balance;
@@ -33,6 +36,7 @@ use crate::manifest::hf_local;
 /// Where the job could not be done: see [`Error`]. Facts about the data are in the report.
 pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool) -> Result<Report> {
     let started = jiff::Timestamp::now();
+    let until = options.time_limit.map(|limit| Instant::now() + limit);
     check_options(options)?;
     let scratch = scratch(options)?;
 
@@ -42,6 +46,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let stores: Vec<Vec<PathBuf>> =
         layouts.iter().map(|l| l.as_ref().map(hf_local::Layout::stores).unwrap_or_default()).collect();
     let reused = reused::open(options)?;
+    let state = State::open(options, &scratch, progress)?;
     let listing = listing::list(options, &stores, discovering, &scratch, stop)?;
     go_on(stop)?;
     let layouts = if discovering { layouts } else { layouts.iter().map(|_| None).collect() };
@@ -109,9 +114,10 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &loaded.claims,
         &rules,
         lists.algorithms(),
-        in_rows::algorithms(&columns),
+        &columns,
         &own_files,
         &loaded.interrupted,
+        state.as_ref(),
         &scratch,
         &mut findings,
     )?;
@@ -120,6 +126,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         tell_early(&plan, progress);
     }
 
+    plan.tell_reused(progress);
     progress.stage("reading");
     progress.planned(plan.to_read, plan.files);
     let parts = common.seeks_rows().then(|| parts_in_scratch(options)).transpose()?;
@@ -135,10 +142,19 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         options.threads.max(1),
         &scratch,
         &new_findings,
+        state.as_ref(),
+        until,
         progress,
         stop,
     )?;
     go_on(stop)?;
+    let is_kept = state.is_some();
+    if let Some(state) = state {
+        state.end(progress)?;
+    }
+    if is_over(until) && read.tally.unread > 0 {
+        progress.notice(time_limit::reached(is_kept));
+    }
     let mut stores = Vec::new();
     if let Some((parts, folder)) = parts {
         stores.push(store_of(parts, folder, std::mem::take(&mut read.parts), options));
@@ -247,7 +263,11 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
 
 /// A run that was asked to stop ends between two stages, without a report.
 pub(super) fn go_on(stop: &AtomicBool) -> Result<()> {
-    if stop.load(Ordering::Relaxed) { Err(Error::Interrupted { signal: "a signal" }) } else { Ok(()) }
+    if stop.load(Ordering::Relaxed) {
+        Err(Error::Interrupted { signal: "a signal", kept: None })
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn check_options(options: &AuditOptions) -> Result<()> {
@@ -267,6 +287,13 @@ pub(super) fn check_options(options: &AuditOptions) -> Result<()> {
         return Err(Error::Usage(format!(
             "a column of digests is held against its row where that is read, and {} is an index; name the dataset itself",
             index.display()
+        )));
+    }
+    if let Some(state) = options.roots.iter().find(|root| is_state(root)) {
+        return Err(Error::Usage(format!(
+            "{} is a state, which --state takes beside the dataset itself; what takes a dataset's place is an index, \
+             and `shardproof index DATASET --state {0} -o DIR` makes one without reading again what has not changed",
+            state.display()
         )));
     }
     let mut seen: Vec<(PathBuf, &PathBuf)> = Vec::new();

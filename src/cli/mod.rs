@@ -17,7 +17,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::{Parser, Subcommand};
-use shardproof::audit::{AuditOptions, Mode};
+use shardproof::audit::{AuditOptions, Mode, Progress as _};
 
 use options::OutputArgs;
 use output::Outputs;
@@ -77,8 +77,11 @@ fn check(options: &AuditOptions, first: Option<&Path>, output: &OutputArgs) -> a
         Mode::Index => shardproof::audit::index(options, &progress, signals.stop()),
         _ => shardproof::audit::audit(options, &progress, signals.stop()),
     };
+    if result.is_ok() {
+        progress.stage("writing");
+    }
     progress.finish();
-    let report = result.map_err(|error| signals.named(error))?;
+    let report = result.map_err(|error| signals.named(error, options.state.as_deref()))?;
     outputs.write(&report)?;
     Ok(report.exit_code)
 }
