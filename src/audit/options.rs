@@ -70,6 +70,8 @@ pub struct AuditOptions {
     /// How long the last change of a file must be past when it is listed, for the file to be known by its time stamps:
     /// the clocks of file systems are coarse.
     pub settling: Duration,
+    /// Only a look at what the run would do is asked for: nothing is written anywhere.
+    pub look_only: bool,
     /// Nothing more is read past this time.
     pub time_limit: Option<Duration>,
     /// Bytes from which on several workers share in a file whose format allows it, each with half as many at least.
@@ -111,6 +113,7 @@ impl AuditOptions {
             scratch: None,
             state: None,
             settling: SETTLING,
+            look_only: false,
             time_limit: None,
             divide: DIVIDE,
             shuffle: None,

@@ -10,11 +10,13 @@ use std::time::Instant;
 use super::findings::{Findings, Names};
 use super::in_rows::{self, ColumnTally};
 use super::lists::Lists;
+use super::manifests::Manifests;
 use super::options::{AuditOptions, Mode, Samples, ScopeOption};
 use super::parts::{parts_in_scratch, store_of};
+use super::planning::{Common, Plan};
 use super::progress::Progress;
 use super::report::{Coverage, Report, SourceReport, Verdict};
-use super::reused::{self, Reused, exempt_files};
+use super::reused::{self, OpenIndex, Reused, exempt_files};
 use super::state::{State, is_state};
 use super::time_limit::{self, is_over};
 use super::{listing, manifests, planning, reading};
@@ -29,14 +31,36 @@ use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted};
 use crate::locator::Escaped;
 use crate::manifest::hf_local;
+use crate::observe::digest_columns::DigestColumn;
 
-/// Runs all checks that the options ask for. `stop` ends the run early, without a report.
-///
-/// # Errors
-/// Where the job could not be done: see [`Error`]. Facts about the data are in the report.
-pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool) -> Result<Report> {
-    let started = jiff::Timestamp::now();
-    let until = options.time_limit.map(|limit| Instant::now() + limit);
+/// All that a run knows before it reads a byte of data.
+pub(super) struct Prepared {
+    pub scratch: Scratch,
+    pub reused: Vec<OpenIndex>,
+    pub state: Option<State>,
+    /// Files left out by `--include` and `--exclude`.
+    pub left_out: u64,
+    pub loaded: Manifests,
+    pub lists: Arc<Lists>,
+    pub columns: Arc<[DigestColumn]>,
+    pub names: Arc<Names>,
+    pub findings: Findings,
+    pub balance: Balance,
+    pub plan: Plan,
+    pub common: Common,
+    pub rules: Rules,
+    /// A manifest has entries that can be used.
+    pub usable: bool,
+    /// Nothing is claimed unless columns of digests are found in the data.
+    pub nothing_but_columns: bool,
+}
+
+/// Loads what is claimed, lists what is there, and joins the two.
+pub(super) fn prepare(
+    options: &AuditOptions,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Prepared> {
     check_options(options)?;
     let scratch = scratch(options)?;
 
@@ -122,6 +146,50 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &mut findings,
     )?;
     let common = if loaded.index.is_some() { common.against_index() } else { common };
+    Ok(Prepared {
+        scratch,
+        reused,
+        state,
+        left_out: listing.left_out,
+        loaded,
+        lists,
+        columns,
+        names,
+        findings,
+        balance,
+        plan,
+        common,
+        rules,
+        usable,
+        nothing_but_columns,
+    })
+}
+
+/// Runs all checks that the options ask for. `stop` ends the run early, without a report.
+///
+/// # Errors
+/// Where the job could not be done: see [`Error`]. Facts about the data are in the report.
+pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool) -> Result<Report> {
+    let started = jiff::Timestamp::now();
+    let until = options.time_limit.map(|limit| Instant::now() + limit);
+    let Prepared {
+        scratch,
+        reused,
+        state,
+        left_out,
+        loaded,
+        lists,
+        columns,
+        names,
+        mut findings,
+        mut balance,
+        plan,
+        common,
+        rules,
+        usable,
+        nothing_but_columns,
+    } = prepare(options, progress, stop)?;
+    let new_findings = || Findings::new(Arc::clone(&names), Arc::clone(&lists), options.reveal, &scratch);
     if reused.is_empty() && loaded.index.is_none() {
         tell_early(&plan, progress);
     }
@@ -227,7 +295,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         shards_read: read.tally.shards,
         shards_reused: read.tally.reused,
         bytes_read: read.tally.bytes,
-        left_out: listing.left_out,
+        left_out,
         spilled: scratch.spilled(),
     };
     let (verdict, exit_code) = conclude(

@@ -7,7 +7,7 @@ use shardproof::audit::{AuditOptions, Mode};
 
 use super::help;
 use super::meaning::hash_lists;
-use super::options::{DataArgs, ListArgs, ManifestArgs, OutputArgs};
+use super::options::{DataArgs, ListArgs, ManifestArgs, OutputArgs, PlanArgs};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -33,6 +33,8 @@ pub struct Audit {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
     pub output: OutputArgs,
 }
 
@@ -43,6 +45,7 @@ impl Audit {
         self.manifests.add_to(&mut options)?;
         self.lists.add_to(&mut options)?;
         options.hash_lists = hash_lists(&self.hash_list);
+        self.plan.add_to(&mut options);
         Ok(options)
     }
 }

@@ -16,6 +16,7 @@ mod verify;
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 use shardproof::audit::{AuditOptions, Mode, Progress as _};
 
@@ -66,6 +67,9 @@ pub fn run(cli: Cli, arguments: Vec<String>) -> anyhow::Result<u8> {
 
 /// Audits, and writes all reports. `first` is what a dataset is compared with by `diff`.
 fn check(options: &AuditOptions, first: Option<&Path>, output: &OutputArgs) -> anyhow::Result<u8> {
+    if options.look_only {
+        return look(options, output);
+    }
     let outputs = Outputs::prepare(output, options)?;
     let signals = Signals::listen()?;
     let progress = Telling::new(output.progress, output.quiet);
@@ -84,6 +88,23 @@ fn check(options: &AuditOptions, first: Option<&Path>, output: &OutputArgs) -> a
     let report = result.map_err(|error| signals.named(error, options.state.as_deref()))?;
     outputs.write(&report)?;
     Ok(report.exit_code)
+}
+
+/// Looks at what a run would do, and tells that in place of a report.
+fn look(options: &AuditOptions, output: &OutputArgs) -> anyhow::Result<u8> {
+    if !output.report.is_empty() {
+        bail!("--plan checks nothing, so there is no report to write; leave --report away");
+    }
+    let Some(render) = shardproof::report::outlook::by_name(&output.format) else {
+        bail!("--plan is told as human or json, not as {}", output.format);
+    };
+    let signals = Signals::listen()?;
+    let progress = Telling::new(output.progress, output.quiet);
+    let result = shardproof::audit::outlook(options, &progress, signals.stop());
+    progress.finish();
+    let outlook = result.map_err(|error| signals.named(error, None))?;
+    output::to_stdout(|out| Ok(render(&outlook, out)?))?;
+    Ok(0)
 }
 
 /// Says something on standard error. Where that is closed, nobody is left to be told.

@@ -33,6 +33,23 @@ impl DataArgs {
     }
 }
 
+/// A look before the run.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Tell what would be read, how long that takes, and what will stay unchecked, and do nothing else.
+    ///
+    /// Some seconds of reading show how fast that is. Nothing is checked and nothing is written.
+    #[arg(long, help_heading = "What to look at")]
+    plan: bool,
+}
+
+impl PlanArgs {
+    /// Adds it to the options of a run.
+    pub fn add_to(&self, options: &mut AuditOptions) {
+        options.look_only = self.plan;
+    }
+}
+
 /// How a long run is stopped and continued.
 #[derive(Debug, Args)]
 pub struct StopArgs {

@@ -4,7 +4,7 @@ use clap::Args;
 use shardproof::audit::{AuditOptions, Mode};
 
 use super::help;
-use super::options::{DataArgs, ManifestArgs, OutputArgs};
+use super::options::{DataArgs, ManifestArgs, OutputArgs, PlanArgs};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -26,6 +26,8 @@ pub struct Verify {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
     pub output: OutputArgs,
 }
 
@@ -34,6 +36,7 @@ impl Verify {
     pub fn meaning(&self) -> anyhow::Result<AuditOptions> {
         let mut options = self.data.meaning(Mode::Verify)?;
         self.manifests.add_to(&mut options)?;
+        self.plan.add_to(&mut options);
         Ok(options)
     }
 }

@@ -6,6 +6,7 @@
 pub mod amounts;
 mod human;
 mod json;
+pub mod outlook;
 mod paths;
 #[cfg(test)]
 mod sample;

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::finding::Code;
 use crate::observation::{self, Observation};
 use crate::plan::ShardPlan;
+use crate::source::Stamp;
 
 /// What was told of one file, or of a share in one.
 pub struct Recording {
@@ -155,7 +156,8 @@ impl State {
     /// # Errors
     /// Where the disk is full.
     pub fn keep(&self, mut told: Vec<Recording>, file: &Observation, columns: &ColumnsKey) -> Result<()> {
-        let Some(stamp) = file.stamp.filter(|stamp| self.is_settled(stamp)) else { return Ok(()) };
+        let is_known = |stamp: &Stamp| !self.look_only && self.is_settled(stamp);
+        let Some(stamp) = file.stamp.filter(is_known) else { return Ok(()) };
         let Some(last) = told.last_mut() else { return Ok(()) };
         last.push(&Telling::Seen(file), &self.scratch)?;
         if !told.iter().all(|recording| recording.sound) {

@@ -53,6 +53,8 @@ pub struct State {
     writer: Mutex<Writer>,
     /// Nanoseconds since 1970 before which a file must have changed last, to be known by its stamp.
     settled: i128,
+    /// Nothing is written.
+    look_only: bool,
 }
 
 struct Writer {
@@ -69,7 +71,9 @@ impl State {
     /// # Errors
     /// Where the folder is none that a state may be kept in, or another run uses it.
     pub fn open(options: &AuditOptions, scratch: &Scratch, progress: &dyn Progress) -> Result<Option<State>> {
-        let Some(path) = &options.state else { return Ok(None) };
+        let Some(path) = options.state.as_ref().filter(|path| !options.look_only || is_state(path)) else {
+            return Ok(None);
+        };
         let folder = Folder::open(path, &options.roots)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let settled = now.cast_signed() - options.settling.as_nanos().cast_signed();
@@ -86,6 +90,7 @@ impl State {
             compaction: Mutex::new(Some(compaction::Due::new(foreign, spoilt))),
             writer: Mutex::new(Writer { next, open: None }),
             settled,
+            look_only: options.look_only,
         }))
     }
 
