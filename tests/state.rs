@@ -202,7 +202,7 @@ impl Edit {
         match self {
             Edit::Put(name, salt) => bench.put(name, *salt),
             Edit::Remove(name) => drop(fs::remove_file(at(name))),
-            Edit::Swap(a, b) if at(a).exists() && at(b).exists() => {
+            Edit::Swap(a, b) if a != b && at(a).exists() && at(b).exists() => {
                 fs::rename(at(a), bench.path("swapped")).unwrap();
                 fs::rename(at(b), at(a)).unwrap();
                 fs::rename(bench.path("swapped"), at(b)).unwrap();
