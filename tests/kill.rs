@@ -32,6 +32,7 @@ fn a_report_after_200_kills_is_that_of_a_run_that_was_left_alone() {
         let begun = Instant::now();
         let (report, times) = undisturbed(home, None);
         if begun.elapsed() > LEAST + LEAST / 5 {
+            eprintln!("{} shards take {:?}: {times:?}", dataset.shards, begun.elapsed());
             break (report, times);
         }
         assert!(dataset.shards < 400, "the run is too fast: {:?}", begun.elapsed());
@@ -60,6 +61,7 @@ fn a_report_after_200_kills_is_that_of_a_run_that_was_left_alone() {
             }
         }
         let (report, _) = undisturbed(home, Some(&state));
+        eprintln!("round {round}: killed {kills:?}");
         assert!(report.same == due.same, "round {round}: another report");
         assert_eq!(report.files(), due.files(), "round {round}");
         assert!(report.coverage["shards_reused"].as_u64().unwrap() > 0, "round {round}: nothing was reused");

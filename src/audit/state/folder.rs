@@ -203,7 +203,10 @@ mod tests {
         fs::create_dir(&data).unwrap();
         std::os::unix::fs::symlink(&data, home.path().join("link")).unwrap();
         for inside in ["data", "data/new/state", "link/state"] {
-            let told = Folder::open(&home.path().join(inside), &[data.clone()]).err().unwrap().to_string();
+            let told = Folder::open(&home.path().join(inside), std::slice::from_ref(&data))
+                .err()
+                .unwrap()
+                .to_string();
             assert!(told.contains("inside the dataset"), "{told}");
         }
         assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
