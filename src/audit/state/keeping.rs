@@ -173,3 +173,88 @@ impl State {
         self.with_writer(|writer| record::write(writer, &meta, told))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Assembly;
+    use super::super::segment::{Frame, FrameKind, Frames, Header, OpenSegment, SegmentWriter};
+    use super::*;
+    use crate::locator::Locator;
+    use crate::source::Stamp;
+
+    fn meta() -> Meta {
+        let (path, plan) = (b"a/b".to_vec(), ShardPlan::default());
+        Meta { root: 1, path, stamp: Stamp::default(), plan, columns: [7; 16] }
+    }
+
+    /// What was told in chunks of its own, as it is written down.
+    fn told(recording: Recording) -> Vec<u8> {
+        let mut all = Vec::new();
+        recording
+            .chunks(&mut |chunk| {
+                all.extend_from_slice(chunk);
+                Ok(())
+            })
+            .unwrap();
+        all
+    }
+
+    fn long(scratch: &Path) -> Recording {
+        let mut recording = Recording::new(ShardPlan::default());
+        for number in 0..3000 {
+            let detail = format!("{number} {}", "long ".repeat(200));
+            let telling = Telling::Fault(&Locator::file(Some(0), b"a/b".to_vec()), Code::OddName, &detail);
+            recording.push(&telling, scratch).unwrap();
+        }
+        recording
+    }
+
+    fn frames(bytes: &[u8], number: u32) -> Vec<Frame> {
+        let mut frames = Frames::new(bytes, number, 0);
+        std::iter::from_fn(|| frames.frame()).collect()
+    }
+
+    #[test]
+    fn a_long_record_passes_through_scratch_files_and_other_segments_as_it_was_told() {
+        let home = tempfile::tempdir().unwrap();
+        let recording = long(home.path());
+        assert!(recording.spilled.is_some() && !recording.current.is_empty());
+        let due = told(long(home.path()));
+        let header = Header::of(Vec::new());
+        let mut first = SegmentWriter::create(home.path(), 1, &header).unwrap();
+        record::write(&mut first, &meta(), vec![recording]).unwrap();
+        first.sync().unwrap();
+        let file = File::open(first.path()).unwrap();
+        let (path, bytes) = (first.path().to_path_buf(), file.metadata().unwrap().len());
+        let from = OpenSegment { number: 1, path, file, bytes, roots: vec![0, 5] };
+        let written = std::fs::read(first.path()).unwrap();
+        let offset = frames(&written, 1)[1].start;
+
+        let mut second = SegmentWriter::create(home.path(), 2, &header).unwrap();
+        assert!(record::copy(&from, offset, &mut second).unwrap());
+        second.sync().unwrap();
+        let copied = frames(&std::fs::read(second.path()).unwrap(), 2);
+        let events = copied.iter().filter(|frame| frame.kind == FrameKind::Events);
+        assert!(events.map(|frame| frame.payload.as_slice()).collect::<Vec<_>>().concat() == due);
+        let mut assembly = Assembly::default();
+        let ended: Vec<_> = copied.iter().filter_map(|frame| assembly.frame(frame)).collect();
+        assert_eq!(ended, [(Meta { root: 5, ..meta() }, copied[1].start)]);
+        // Without any one of its frames it is none.
+        for without in 1..copied.len() {
+            let mut assembly = Assembly::default();
+            let rest = copied.iter().enumerate().filter(|(at, _)| *at != without);
+            assert_eq!(rest.filter_map(|(_, frame)| assembly.frame(frame)).count(), 0, "frame {without}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_could_not_be_read() {
+        let home = tempfile::tempdir().unwrap();
+        let mut recording = Recording::new(ShardPlan::default());
+        let place = Locator::file(Some(0), b"a".to_vec());
+        recording.push(&Telling::Rows(1), home.path()).unwrap();
+        recording.push(&Telling::Fault(&place, Code::Unreadable, "cut"), home.path()).unwrap();
+        recording.push(&Telling::Rows(1), home.path()).unwrap();
+        assert!(!recording.sound && recording.current.is_empty());
+    }
+}

@@ -14,6 +14,8 @@ use super::folder::{FORMAT, failed, segment_name};
 use crate::digest::Algorithm;
 use crate::error::{Error, Result};
 use crate::finding::Code;
+use crate::locator::Locator;
+use crate::observation::{Kind, Observation};
 use crate::shard;
 
 /// The longest frame that is written or believed.
@@ -21,6 +23,9 @@ pub const LONGEST: usize = 4 << 20;
 
 /// Length, kind and check sum of a frame.
 const OVERHEAD: u64 = 4 + 1 + 16;
+
+/// To be raised where a reader tells something else of the same bytes and nothing else in [`Header::of`] changes.
+const READERS: &str = "readers 1";
 
 /// What is kept for at most so long in memory of the system alone.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -72,6 +77,10 @@ impl Header {
         Code::ALL.iter().for_each(|code| add(code.name()));
         Algorithm::ALL.iter().for_each(|algorithm| add(algorithm.name()));
         shard::formats().iter().for_each(|format| add(format.name()));
+        add(READERS);
+        // A field that was added makes the same observation longer.
+        let sample = Observation::new(Locator::default(), 0, Kind::File);
+        hasher.update(&postcard::to_stdvec(&sample).unwrap_or_default());
         Header { program: first_half(&hasher), roots }
     }
 }
