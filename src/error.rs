@@ -1,7 +1,7 @@
 //! What stops a run: the job could not be done at all. Facts about the data are findings, never errors.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a run ended without a report. Each message is a sentence for the person who meets it and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -53,10 +53,12 @@ pub enum Error {
         advice: &'static str,
     },
     /// The user asked the run to stop.
-    #[error("stopped by {signal}; nothing was reported, since only a part had been read")]
+    #[error("stopped by {signal}; nothing was reported, since only a part had been read{}", go_on(kept.as_deref()))]
     Interrupted {
         /// `Ctrl-C` or `SIGTERM`.
         signal: &'static str,
+        /// The state that holds what was read.
+        kept: Option<PathBuf>,
     },
     /// A record of our own scratch files did not decode: a bug or a failing disk.
     #[error(
@@ -67,3 +69,9 @@ pub enum Error {
 
 /// The result of everything that may have to give up.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn go_on(kept: Option<&Path>) -> String {
+    kept.map_or_else(String::new, |state| {
+        format!(". What was read is kept in {}: the same command goes on from there", state.display())
+    })
+}

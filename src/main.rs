@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             let code = match error.downcast_ref::<Error>() {
-                Some(Error::Interrupted { signal }) => signals::exit_code(signal),
+                Some(Error::Interrupted { signal, .. }) => signals::exit_code(signal),
                 _ => 2,
             };
             match code {

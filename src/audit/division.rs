@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::in_rows::{self, Gaps};
+use super::state::Recording;
 use crate::finding::Code;
 use crate::locator::Locator;
 use crate::observation::{Observation, State, Unread};
@@ -42,6 +43,8 @@ struct Seen {
     changed: BTreeMap<usize, String>,
     /// Digests in its rows that could not be compared.
     gaps: Gaps,
+    /// What was told of it in each share, where that is recorded.
+    told: BTreeMap<usize, Option<Recording>>,
 }
 
 /// A file of which all shares have ended.
@@ -52,6 +55,8 @@ pub struct Whole {
     pub changed: Option<String>,
     /// Digests in its rows that could not be compared.
     pub gaps: Gaps,
+    /// What was told of it, share by share, where that was recorded.
+    pub told: Option<Vec<Recording>>,
 }
 
 impl Share {
@@ -69,12 +74,20 @@ impl Share {
     }
 
     /// Adds the file as it was seen in this share, and its rows and cells; gives the file once that was the last share.
-    pub fn end(&self, file: Observation, rows: u64, changed: Option<String>, gaps: Gaps) -> Option<Whole> {
+    pub fn end(
+        &self,
+        file: Observation,
+        rows: u64,
+        changed: Option<String>,
+        gaps: Gaps,
+        told: Option<Recording>,
+    ) -> Option<Whole> {
         let mut seen = lock(&self.division.seen);
         seen.left = seen.left.saturating_sub(1);
         seen.rows = seen.rows.saturating_add(rows);
         seen.opened |= file.opened;
         in_rows::merge(&mut seen.gaps, gaps);
+        seen.told.insert(self.number, told);
         // The digests of a file are true even where some of its rows could not be had.
         seen.incomplete |= file.inside_incomplete || matches!(file.state, State::Unread(_));
         if file.state == State::Unread(Unread::ChangedWhileReading) {
@@ -93,7 +106,8 @@ impl Share {
             whole.state = State::Unread(Unread::ChangedWhileReading);
         }
         let gaps = std::mem::take(&mut seen.gaps);
-        Some(Whole { seen: whole, changed, gaps })
+        let told = std::mem::take(&mut seen.told).into_values().collect();
+        Some(Whole { seen: whole, changed, gaps, told })
     }
 }
 
@@ -122,7 +136,7 @@ mod tests {
             seen[0].length = 7;
             seen[1].opened = true;
             let rows = [0, 5, 6];
-            let mut ended = order.map(|n| shares[n].end(seen[n].clone(), rows[n], None, Gaps::new()));
+            let mut ended = order.map(|n| shares[n].end(seen[n].clone(), rows[n], None, Gaps::new(), None));
             let whole = ended[2].take().unwrap();
             assert!(ended.iter().all(Option::is_none) && whole.changed.is_none());
             assert_eq!(whole.seen, Observation { length: 7, opened: true, unnamed: 11, ..file() });
@@ -133,9 +147,9 @@ mod tests {
     fn rows_that_could_not_be_read_leave_the_digests_of_the_file() {
         let shares = shares();
         let lost = Observation { state: State::Unread(Unread::Unreadable), ..file() };
-        assert!(shares[1].end(lost, 3, None, Gaps::new()).is_none());
-        assert!(shares[0].end(file(), 0, None, Gaps::new()).is_none());
-        let whole = shares[2].end(file(), 4, None, Gaps::new()).unwrap();
+        assert!(shares[1].end(lost, 3, None, Gaps::new(), None).is_none());
+        assert!(shares[0].end(file(), 0, None, Gaps::new(), None).is_none());
+        let whole = shares[2].end(file(), 4, None, Gaps::new(), None).unwrap();
         assert_eq!((whole.seen.state, whole.seen.inside_incomplete), (State::Read, true));
         assert_eq!(whole.seen.unnamed, 7);
     }
@@ -150,7 +164,7 @@ mod tests {
                 let is_it = number == noticed;
                 let state = if is_it { changed.clone() } else { State::Read };
                 let how = is_it.then(|| "how".to_string());
-                ended = share.end(Observation { state, ..file() }, 0, how, Gaps::new());
+                ended = share.end(Observation { state, ..file() }, 0, how, Gaps::new(), None);
             }
             let whole = ended.unwrap();
             assert_eq!(whole.changed.as_deref(), Some("how"));

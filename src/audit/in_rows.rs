@@ -1,5 +1,6 @@
 //! Columns of digests as manifests of a run: what rows claim of their own content, counted and told.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ pub fn algorithms(columns: &[DigestColumn]) -> DigestSet {
 }
 
 /// Place, column, code and reason; how often, and the first row.
-pub type Gaps = BTreeMap<(Locator, usize, Code, &'static str), (u64, u64)>;
+pub type Gaps = BTreeMap<(Locator, usize, Code, Cow<'static, str>), (u64, u64)>;
 
 /// How one worker's rows fared.
 #[derive(Default)]
@@ -81,7 +82,12 @@ impl InRows {
         let weak = self.require.is_some_and(|required| of.algorithm.strength() < required.strength());
         match verdict {
             InRow::Match(_) if weak => {
-                self.gap(locator, column, Code::Unverifiable, "--require asks for a stronger algorithm");
+                self.gap(
+                    locator,
+                    column,
+                    Code::Unverifiable,
+                    "--require asks for a stronger algorithm".into(),
+                );
             }
             InRow::Match(algorithm) => *self.tally.matched.entry(algorithm).or_default() += 1,
             InRow::Mismatch { column, expected, found } => {
@@ -116,7 +122,7 @@ impl InRows {
         merge(&mut self.gaps, gaps);
     }
 
-    fn gap(&mut self, locator: Locator, column: usize, code: Code, why: &'static str) {
+    fn gap(&mut self, locator: Locator, column: usize, code: Code, why: Cow<'static, str>) {
         *self.tally.not_checked.entry(code.name()).or_default() += 1;
         let row = locator.row.unwrap_or(0);
         let file = Locator { row: None, ..locator };

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use super::conclusion::conclude;
 use super::findings::Findings;
@@ -12,15 +13,15 @@ use super::parts::Parts;
 use super::progress::Progress;
 use super::report::{Coverage, Report, Verdict};
 use super::run::{go_on, options_of, roots_as_typed, scratch};
+use super::state::State;
+use super::time_limit::{self, is_over};
 use super::{listing, planning, reading};
 use crate::check::balance::{Balance, ItemClass};
 use crate::check::{Rules, place_of_claim};
-use crate::digest::DigestSet;
 use crate::error::{Error, Result};
 use crate::index::observations::{DIGESTS, FORMAT, FindingsWriter, IndexDir, MARKER};
 use crate::index::spool::Spool;
 use crate::locator::Escaped;
-use crate::observation::State;
 use crate::observe::digest_columns::DigestColumn;
 
 /// Measures a dataset and writes its index to `options.output`. `stop` ends the run early, without an index.
@@ -33,8 +34,10 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         options.output.as_deref().ok_or_else(|| Error::Usage("no folder for the index was named".into()))?;
     super::run::check_options(options)?;
     check_algorithms(options)?;
-    prepare(output, options)?;
     let scratch = scratch(options)?;
+    let until = options.time_limit.map(|limit| Instant::now() + limit);
+    let state = State::open(options, &scratch, progress)?;
+    prepare(output, options)?;
 
     progress.stage("listing");
     let stores = vec![Vec::new(); options.roots.len()];
@@ -54,12 +57,14 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &claims,
         &rules,
         lists.algorithms(),
-        DigestSet::EMPTY,
+        &[],
         &nothing.0,
         &nothing.1,
+        state.as_ref(),
         &scratch,
         &mut findings,
     )?;
+    plan.tell_reused(progress);
     progress.stage("reading");
     progress.planned(plan.to_read, plan.files);
     let roots = Arc::new(roots_as_typed(options));
@@ -77,10 +82,19 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         options.threads.max(1),
         &scratch,
         &new_findings,
+        state.as_ref(),
+        until,
         progress,
         stop,
     )?;
     go_on(stop)?;
+    let is_kept = state.is_some();
+    if let Some(state) = state {
+        state.end(progress)?;
+    }
+    if is_over(until) && read.tally.unread > 0 {
+        progress.notice(time_limit::reached(is_kept));
+    }
 
     progress.stage("writing");
     // What was settled without reading, links and devices, is a part of its own.
@@ -89,7 +103,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let mut last = parts.begin(plan.splits, None)?;
     for record in plan.unread.sorted()?.iter() {
         let (_, seen) = record?;
-        if let State::Unread(why) = seen.state {
+        if let crate::observation::State::Unread(why) = seen.state {
             balance.item(ItemClass::NotRead(why.name()));
         }
         last.observation(&seen)?;
@@ -135,7 +149,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         balance,
         looked_up: 0,
         shards_read: read.tally.shards,
-        shards_reused: 0,
+        shards_reused: read.tally.reused,
         bytes_read: read.tally.bytes,
         left_out: listing.left_out,
         spilled: scratch.spilled(),

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use globset::GlobSet;
 
@@ -14,6 +15,9 @@ use crate::hashlist::Columns;
 
 /// Below this a file is read by one worker: to open it several times costs more than it gains.
 const DIVIDE: u64 = 32 << 20;
+
+/// Time stamps of a file that is changed again within this time may stay the same: FAT counts in two seconds.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Everything that decides what a run does.
 #[derive(Clone, Debug)]
@@ -68,6 +72,15 @@ pub struct AuditOptions {
     pub output: Option<PathBuf>,
     /// Where records go that do not fit the memory; `None`: the system's folder for temporary files.
     pub scratch: Option<PathBuf>,
+    /// The folder of what earlier runs observed of these files.
+    pub state: Option<PathBuf>,
+    /// How long the last change of a file must be past when it is listed, for the file to be known by its time stamps:
+    /// the clocks of file systems are coarse.
+    pub settling: Duration,
+    /// Only a look at what the run would do is asked for: nothing is written anywhere.
+    pub look_only: bool,
+    /// Nothing more is read past this time.
+    pub time_limit: Option<Duration>,
     /// Bytes from which on several workers share in a file whose format allows it, each with half as many at least.
     pub divide: u64,
     /// List folders in a pseudo-random order: for tests that prove it does not matter.
@@ -107,6 +120,10 @@ impl AuditOptions {
             memory: 256 << 20,
             output: None,
             scratch: None,
+            state: None,
+            settling: SETTLING,
+            look_only: false,
+            time_limit: None,
             divide: DIVIDE,
             shuffle: None,
             patterns: Vec::new(),

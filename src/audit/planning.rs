@@ -7,8 +7,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::in_rows;
 use super::listing::{Found, FoundKind, Listing, join, read_head};
 use super::options::{AuditOptions, Mode, Samples};
+use super::progress::Progress;
+use super::state::{KeptAt, KeptBeside, State, columns_key};
 use crate::check::{FindingSink, Rules, claim_key, is_below, item_key, place_of_claim};
 use crate::claim::Claim;
 use crate::digest::{Algorithm, Digest, DigestSet};
@@ -18,6 +21,7 @@ use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, Locator};
 use crate::manifest::{bookkeeping, dvc, open_regular};
 use crate::observation::{Observation, Unread};
+use crate::observe::digest_columns::DigestColumn;
 use crate::observe::webdataset;
 use crate::plan::{Inside, ShardPlan};
 use crate::source::Stamp;
@@ -38,12 +42,25 @@ pub struct Plan {
     pub bytes: u64,
     /// Bytes that will be read.
     pub to_read: u64,
+    /// Files that a state tells of, and their bytes.
+    pub reused: (u64, u64),
     /// Claims whose name, or the shard of whose name, is here.
     pub here: u64,
     /// Claimed names that nothing stands at.
     pub absent: u64,
     /// Claimed files whose size is another one.
     pub other_size: u64,
+}
+
+impl Plan {
+    /// Tells how much need not be read.
+    pub fn tell_reused(&self, progress: &dyn Progress) {
+        if self.reused.0 > 0 {
+            let files =
+                if self.reused.0 == 1 { "1 file is" } else { &format!("{} files are", self.reused.0) };
+            progress.notice(&format!("{files} as the state knows, and not read again"));
+        }
+    }
 }
 
 /// A file to be read.
@@ -59,6 +76,8 @@ pub struct Work {
     pub through_link: bool,
     /// The split that it belongs to: files that one worker reads one after the other, in the order of their paths.
     pub split: u64,
+    /// What a state holds of it as it is, the newest first.
+    pub kept: Vec<KeptAt>,
     /// What its claims ask for.
     asked: Asked,
 }
@@ -234,9 +253,10 @@ pub fn plan(
     claims: &Sorted<Claim>,
     rules: &Rules,
     lists: DigestSet,
-    columns: DigestSet,
+    digest_columns: &[DigestColumn],
     own_files: &HashSet<PathBuf>,
     interrupted: &HashSet<String>,
+    state: Option<&State>,
     scratch: &Scratch,
     findings: &mut dyn FindingSink,
 ) -> Result<(Plan, Common)> {
@@ -250,6 +270,7 @@ pub fn plan(
             .map(|r| std::fs::canonicalize(r).unwrap_or_else(|_| r.clone()))
             .collect(),
         interrupted,
+        kept: state.map(|state| state.beside(options, scratch)),
         work: Spool::new(scratch),
         split: Vec::new(),
         split_bytes: 0,
@@ -274,7 +295,7 @@ pub fn plan(
         while let Some(next) = paths.next_if(|r| r.as_ref().map_or(true, |(k, _)| *k <= key)) {
             let (path_key, found) = next?;
             planning.enter(place_of_claim(&path_key))?;
-            planning.found(place_of_claim(&path_key), found)?;
+            planning.found(&path_key, found)?;
         }
         let place = place_of_claim(&key);
         planning.enter(place)?;
@@ -307,11 +328,14 @@ pub fn plan(
     for next in paths {
         let (path_key, found) = next?;
         planning.enter(place_of_claim(&path_key))?;
-        planning.found(place_of_claim(&path_key), found)?;
+        planning.found(&path_key, found)?;
     }
     planning.enter_all()?;
     planning.end_split()?;
-    let Planning { work, splits, unread, blind, files, bytes, .. } = planning;
+    let Planning { work, splits, unread, blind, files, bytes, kept, .. } = planning;
+    if let (Some(state), Some(kept)) = (state, kept) {
+        state.listed(kept)?;
+    }
     let work = work.sorted()?;
     let told = if claims.is_empty() || told.is_checksum() { Algorithm::Sha256 } else { told };
     let told = DigestSet::of(told);
@@ -326,16 +350,23 @@ pub fn plan(
         indexed,
         records,
         divide: options.divide,
-        columns,
+        columns: in_rows::algorithms(digest_columns),
     };
-    let mut to_read = 0;
+    let (mut to_read, mut reused) = (0, (0, 0));
+    let columns = columns_key(digest_columns);
     for record in work.iter() {
         let (_, work) = record?;
-        if work.plan(&common).is_some() {
+        let Some(plan) = work.first_plan(&common) else { continue };
+        if work.kept.iter().any(|kept| kept.serves(&plan, &columns)) {
+            reused = (reused.0 + 1, reused.1 + work.stamp.size);
+        } else {
             to_read += work.stamp.size;
         }
     }
-    Ok((Plan { work, splits, unread, blind, files, bytes, to_read, here, absent, other_size }, common))
+    Ok((
+        Plan { work, splits, unread, blind, files, bytes, to_read, reused, here, absent, other_size },
+        common,
+    ))
 }
 
 /// Digests that an index has of every item unless others are asked for.
@@ -374,14 +405,24 @@ struct Planning<'a> {
     findings: &'a mut dyn FindingSink,
     files: u64,
     bytes: u64,
+    /// What a state holds.
+    kept: Option<KeptBeside<'a>>,
     /// Paths that may hold or be the current place, the outermost first.
-    open: Vec<(Vec<u8>, Found, Asked)>,
+    open: Vec<Open>,
+}
+
+/// A path of which not all claims are known.
+struct Open {
+    place: Vec<u8>,
+    found: Found,
+    kept: Vec<KeptAt>,
+    asked: Asked,
 }
 
 impl Planning<'_> {
     /// Lets go of paths that neither are nor hold this place.
     fn enter(&mut self, place: &[u8]) -> Result<()> {
-        let holds = |(holder, ..): &(Vec<u8>, Found, Asked)| holder == place || is_below(place, holder);
+        let holds = |open: &Open| open.place == place || is_below(place, &open.place);
         let stay = self.open.iter().rposition(holds).map_or(0, |last| last + 1);
         self.leave(stay)
     }
@@ -392,19 +433,21 @@ impl Planning<'_> {
 
     /// Lets go of all but the outermost paths, in their order: one path of several roots in the order of these.
     fn leave(&mut self, stay: usize) -> Result<()> {
-        self.open
-            .split_off(stay)
-            .into_iter()
-            .try_for_each(|(place, found, asked)| self.left(place, found, asked))
+        self.open.split_off(stay).into_iter().try_for_each(|open| self.left(open))
     }
 
-    fn found(&mut self, place: &[u8], found: Found) -> Result<()> {
+    fn found(&mut self, key: &[u8], found: Found) -> Result<()> {
+        let mut kept = Vec::new();
         if let FoundKind::File { stamp, .. } = &found.kind {
             self.files += 1;
             self.bytes += stamp.size;
+            if let Some(state) = &mut self.kept {
+                kept = state.of(key, found.root, stamp)?;
+            }
         }
         let in_scope = self.rules.in_scope(&found.path);
-        self.open.push((place.to_vec(), found, Asked { in_scope, ..Asked::default() }));
+        let asked = Asked { in_scope, ..Asked::default() };
+        self.open.push(Open { place: place_of_claim(key).to_vec(), found, kept, asked });
         Ok(())
     }
 
@@ -415,7 +458,7 @@ impl Planning<'_> {
             digests => digests,
         };
         let mut answer = Answer::Absent;
-        for (holder, found, asked) in self.open.iter_mut().rev() {
+        for Open { place: holder, found, asked, .. } in self.open.iter_mut().rev() {
             if holder.as_slice() == place && !matches!(found.kind, FoundKind::UnreadableFolder(_)) {
                 asked.claimed = true;
                 asked.file = asked.file.union(wanted);
@@ -444,12 +487,12 @@ impl Planning<'_> {
     }
 
     /// All claims on a path and below it are known.
-    fn left(&mut self, place: Vec<u8>, found: Found, mut asked: Asked) -> Result<()> {
+    fn left(&mut self, Open { place, found, kept, mut asked }: Open) -> Result<()> {
         match &found.kind {
             FoundKind::File { stamp, through_link } => {
                 asked.exempt = !asked.claimed && !asked.named_inside && self.is_exempt(&found, stamp);
                 let (root, path, stamp, through_link) = (found.root, found.path, *stamp, *through_link);
-                self.add(Work { root, path, stamp, through_link, split: 0, asked })
+                self.add(Work { root, path, stamp, through_link, split: 0, kept, asked })
             }
             FoundKind::Link(detail) | FoundKind::Special(detail) | FoundKind::Pointer(detail) => {
                 let (why, code) = match &found.kind {

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::findings::Findings;
+use super::keeper::Keeper;
 use super::lists::Lists;
 use super::options::AuditOptions;
 use super::progress::Progress;
-use super::reading::{Keeper, Reading};
+use super::reading::Reading;
 use super::report::SourceReport;
 use crate::check::{FindingSink, claim_key};
 use crate::digest::{Algorithm, DigestSet, Digests};

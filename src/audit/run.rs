@@ -5,17 +5,22 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use super::conclusion::conclude;
 use super::distrust::{self, Distrust};
 use super::findings::{Findings, Names};
 use super::in_rows::{self, ColumnTally};
 use super::lists::Lists;
+use super::manifests::Manifests;
 use super::options::{AuditOptions, Mode, Samples, ScopeOption};
 use super::parts::{parts_in_scratch, store_of};
+use super::planning::{Common, Plan};
 use super::progress::Progress;
 use super::report::{Coverage, Report, SourceReport, Verdict};
-use super::reused::{self, Reused, exempt_files};
+use super::reused::{self, OpenIndex, Reused, exempt_files};
+use super::state::{State, is_state};
+use super::time_limit::{self, is_over};
 use super::{listing, manifests, planning, reading};
 use crate::check::FindingSink;
 use crate::check::balance::Balance;
@@ -28,13 +33,36 @@ use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted};
 use crate::locator::Escaped;
 use crate::manifest::{annex_store, hf_local};
+use crate::observe::digest_columns::DigestColumn;
 
-/// Runs all checks that the options ask for. `stop` ends the run early, without a report.
-///
-/// # Errors
-/// Where the job could not be done: see [`Error`]. Facts about the data are in the report.
-pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool) -> Result<Report> {
-    let started = jiff::Timestamp::now();
+/// All that a run knows before it reads a byte of data.
+pub(super) struct Prepared {
+    pub scratch: Scratch,
+    pub reused: Vec<OpenIndex>,
+    pub state: Option<State>,
+    /// Files left out by `--include` and `--exclude`.
+    pub left_out: u64,
+    pub loaded: Manifests,
+    pub lists: Arc<Lists>,
+    pub columns: Arc<[DigestColumn]>,
+    pub names: Arc<Names>,
+    pub findings: Findings,
+    pub balance: Balance,
+    pub plan: Plan,
+    pub common: Common,
+    pub rules: Rules,
+    /// A manifest has entries that can be used.
+    pub usable: bool,
+    /// Nothing is claimed unless columns of digests are found in the data.
+    pub nothing_but_columns: bool,
+}
+
+/// Loads what is claimed, lists what is there, and joins the two.
+pub(super) fn prepare(
+    options: &AuditOptions,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Prepared> {
     check_options(options)?;
     let scratch = scratch(options)?;
 
@@ -47,6 +75,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     };
     let stores: Vec<_> = options.roots.iter().zip(&layouts).map(stores_of).collect();
     let reused = reused::open(options)?;
+    let state = State::open(options, &scratch, progress)?;
     let listing = listing::list(options, &stores, discovering, &scratch, stop)?;
     go_on(stop)?;
     let layouts = if discovering { layouts } else { layouts.iter().map(|_| None).collect() };
@@ -119,17 +148,63 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &loaded.claims,
         &rules,
         lists.algorithms(),
-        in_rows::algorithms(&columns),
+        &columns,
         &own_files,
         &loaded.interrupted,
+        state.as_ref(),
         &scratch,
         &mut findings,
     )?;
     let common = if loaded.index.is_some() { common.against_index() } else { common };
+    Ok(Prepared {
+        scratch,
+        reused,
+        state,
+        left_out: listing.left_out,
+        loaded,
+        lists,
+        columns,
+        names,
+        findings,
+        balance,
+        plan,
+        common,
+        rules,
+        usable,
+        nothing_but_columns,
+    })
+}
+
+/// Runs all checks that the options ask for. `stop` ends the run early, without a report.
+///
+/// # Errors
+/// Where the job could not be done: see [`Error`]. Facts about the data are in the report.
+pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool) -> Result<Report> {
+    let started = jiff::Timestamp::now();
+    let until = options.time_limit.map(|limit| Instant::now() + limit);
+    let Prepared {
+        scratch,
+        reused,
+        state,
+        left_out,
+        loaded,
+        lists,
+        columns,
+        names,
+        mut findings,
+        mut balance,
+        plan,
+        common,
+        rules,
+        usable,
+        nothing_but_columns,
+    } = prepare(options, progress, stop)?;
+    let new_findings = || Findings::new(Arc::clone(&names), Arc::clone(&lists), options.reveal, &scratch);
     if reused.is_empty() && loaded.index.is_none() {
         tell_early(&plan, progress);
     }
 
+    plan.tell_reused(progress);
     progress.stage("reading");
     progress.planned(plan.to_read, plan.files);
     let parts = common.seeks_rows().then(|| parts_in_scratch(options)).transpose()?;
@@ -145,10 +220,19 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         options.threads.max(1),
         &scratch,
         &new_findings,
+        state.as_ref(),
+        until,
         progress,
         stop,
     )?;
     go_on(stop)?;
+    let is_kept = state.is_some();
+    if let Some(state) = state {
+        state.end(progress)?;
+    }
+    if is_over(until) && read.tally.unread > 0 {
+        progress.notice(time_limit::reached(is_kept));
+    }
     let mut stores = Vec::new();
     if let Some((parts, folder)) = parts {
         stores.push(store_of(parts, folder, std::mem::take(&mut read.parts), options));
@@ -177,9 +261,9 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let mut observations = read.observations;
     observations.push(plan.unread);
     let items = Sorted::of(observations)?;
-    // What an index says was measured by this program.
+    // What an index says was measured by this program; and past its time a run reads nothing again.
     let only_index = loaded.index.is_some() && loaded.reports.len() == 1;
-    let distrust = match only_index {
+    let distrust = match only_index || is_over(until) {
         true => Distrust::of_none(&scratch)?,
         false => distrust::settle(options, &loaded.claims, &items, &scratch, &mut findings, progress, stop)?,
     };
@@ -229,7 +313,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         shards_read: read.tally.shards,
         shards_reused: read.tally.reused,
         bytes_read: read.tally.bytes + distrust.bytes,
-        left_out: listing.left_out,
+        left_out,
         spilled: scratch.spilled(),
     };
     let nothing_claimed = (usable || !columns.is_empty()) && coverage.balance.claims_checked() == 0;
@@ -269,7 +353,11 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
 
 /// A run that was asked to stop ends between two stages, without a report.
 pub(super) fn go_on(stop: &AtomicBool) -> Result<()> {
-    if stop.load(Ordering::Relaxed) { Err(Error::Interrupted { signal: "a signal" }) } else { Ok(()) }
+    if stop.load(Ordering::Relaxed) {
+        Err(Error::Interrupted { signal: "a signal", kept: None })
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn check_options(options: &AuditOptions) -> Result<()> {
@@ -289,6 +377,13 @@ pub(super) fn check_options(options: &AuditOptions) -> Result<()> {
         return Err(Error::Usage(format!(
             "a column of digests is held against its row where that is read, and {} is an index; name the dataset itself",
             index.display()
+        )));
+    }
+    if let Some(state) = options.roots.iter().find(|root| is_state(root)) {
+        return Err(Error::Usage(format!(
+            "{} is a state, which --state takes beside the dataset itself; what takes a dataset's place is an index, \
+             and `shardproof index DATASET --state {0} -o DIR` makes one without reading again what has not changed",
+            state.display()
         )));
     }
     let mut seen: Vec<(PathBuf, &PathBuf)> = Vec::new();

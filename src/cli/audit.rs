@@ -7,7 +7,7 @@ use shardproof::audit::{AuditOptions, Mode};
 
 use super::help;
 use super::meaning::hash_lists;
-use super::options::{DataArgs, ListArgs, ManifestArgs, OutcomeArgs, OutputArgs};
+use super::options::{DataArgs, ListArgs, ManifestArgs, OutcomeArgs, OutputArgs, PlanArgs};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -34,6 +34,8 @@ pub struct Audit {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
     pub outcome: OutcomeArgs,
     #[command(flatten)]
     pub output: OutputArgs,
@@ -47,6 +49,7 @@ impl Audit {
         self.lists.add_to(&mut options)?;
         options.hash_lists = hash_lists(&self.hash_list);
         self.outcome.add_to(&mut options)?;
+        self.plan.add_to(&mut options);
         Ok(options)
     }
 }

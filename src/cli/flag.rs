@@ -7,7 +7,7 @@ use shardproof::audit::{AuditOptions, Mode};
 
 use super::help;
 use super::meaning::hash_lists;
-use super::options::{DataArgs, ListArgs, OutcomeArgs, OutputArgs};
+use super::options::{DataArgs, ListArgs, OutcomeArgs, OutputArgs, PlanArgs};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -31,6 +31,8 @@ pub struct Flag {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
     pub outcome: OutcomeArgs,
     #[command(flatten)]
     pub output: OutputArgs,
@@ -43,6 +45,7 @@ impl Flag {
         self.lists.add_to(&mut options)?;
         options.hash_lists = hash_lists(&self.hash_list);
         self.outcome.add_to(&mut options)?;
+        self.plan.add_to(&mut options);
         Ok(options)
     }
 }

@@ -7,6 +7,8 @@ EXAMPLES:
   shardproof verify data/ --manifest SHA256SUMS
   shardproof flag data/ --hash-list list.txt
   shardproof audit data/ --manifest SHA256SUMS --hash-list list.txt --report json:report.json
+  shardproof audit data/ --plan                  what would be read, how long, and what will stay unchecked
+  shardproof verify data/ --state data.state     stop it when you like: the same command goes on
   shardproof index data/ -o data.index           measure once, check as often as wanted
   shardproof diff v1/ v2/
 ";

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -155,6 +156,33 @@ pub fn memory(typed: &str) -> Result<usize, String> {
     usize::try_from(bytes).map_err(|_| "more than this machine can address".to_string())
 }
 
+/// A time: numbers with units from days to milliseconds, such as 90m or 1h30m.
+pub fn duration(typed: &str) -> Result<Duration, String> {
+    let advice = || "write a number and a unit (ms, s, m, h or d), such as 30s, 90m or 1h30m".to_string();
+    let mut rest = typed.trim();
+    let mut all = Duration::ZERO;
+    while !rest.is_empty() {
+        let unit = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(advice)?;
+        let (number, with_unit) = rest.split_at(unit);
+        let end = with_unit.find(|c: char| c.is_ascii_digit()).unwrap_or(with_unit.len());
+        let number: u64 = number.parse().map_err(|_| advice())?;
+        let milliseconds = match with_unit[..end].trim() {
+            "ms" => 1,
+            "s" => 1000,
+            "m" | "min" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(advice()),
+        };
+        let part = number.checked_mul(milliseconds).ok_or_else(advice)?;
+        all = all.checked_add(Duration::from_millis(part)).ok_or_else(advice)?;
+        rest = &with_unit[end..];
+    }
+    // Longer than anybody waits, and more than a clock may be able to add.
+    let longest = Duration::from_secs(100 * 366 * 86_400);
+    if typed.trim().is_empty() || all > longest { Err(advice()) } else { Ok(all) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +200,19 @@ mod tests {
         let named = manifests(&["hf-tree:t.json".into(), "md5:x".into()]);
         assert_eq!(named[0].format.as_deref(), Some("hf-tree"));
         assert_eq!(named[1].format, None);
+    }
+
+    #[test]
+    fn durations_are_numbers_with_units() {
+        let seconds = |typed: &str| duration(typed).map(|d| d.as_secs_f64());
+        assert_eq!(seconds("30s"), Ok(30.0));
+        assert_eq!(seconds("1h30m"), Ok(5400.0));
+        assert_eq!(seconds("1d 2h"), Ok(93_600.0));
+        assert_eq!(seconds("250ms"), Ok(0.25));
+        for wrong in ["", "5", "s", "5 weeks", "-5s", "1.5h", "99999999999999999999s", "99999999999d", "5é"]
+        {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

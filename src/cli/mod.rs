@@ -16,8 +16,9 @@ mod verify;
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
-use shardproof::audit::{AuditOptions, Mode};
+use shardproof::audit::{AuditOptions, Mode, Progress as _};
 
 use options::OutputArgs;
 use output::Outputs;
@@ -61,6 +62,9 @@ pub fn run(cli: Cli, arguments: Vec<String>) -> anyhow::Result<u8> {
         Command::Completions(typed) => return typed.print(),
     };
     options.arguments = arguments;
+    if options.look_only {
+        return look(&options, &output, failed_out.as_deref());
+    }
     let outputs = Outputs::prepare(&output, failed_out.as_deref(), &options)?;
     check(&options, first.as_deref(), &output, &outputs)
 }
@@ -82,10 +86,30 @@ fn check(
         Mode::Index => shardproof::audit::index(options, &progress, signals.stop()),
         _ => shardproof::audit::audit(options, &progress, signals.stop()),
     };
+    if result.is_ok() {
+        progress.stage("writing");
+    }
     progress.finish();
-    let report = result.map_err(|error| signals.named(error))?;
+    let report = result.map_err(|error| signals.named(error, options.state.as_deref()))?;
     outputs.write(&report)?;
     Ok(report.exit_code)
+}
+
+/// Looks at what a run would do, and tells that in place of a report.
+fn look(options: &AuditOptions, output: &OutputArgs, failed_out: Option<&Path>) -> anyhow::Result<u8> {
+    if !output.report.is_empty() || failed_out.is_some() {
+        bail!("--plan checks nothing, so there is nothing to write; leave --report and --failed-out away");
+    }
+    let Some(render) = shardproof::report::outlook::by_name(&output.format) else {
+        bail!("--plan is told as human or json, not as {}", output.format);
+    };
+    let signals = Signals::listen()?;
+    let progress = Telling::new(output.progress, output.quiet);
+    let result = shardproof::audit::outlook(options, &progress, signals.stop());
+    progress.finish();
+    let outlook = result.map_err(|error| signals.named(error, None))?;
+    output::to_stdout(|out| Ok(render(&outlook, out)?))?;
+    Ok(0)
 }
 
 /// Says something on standard error. Where that is closed, nobody is left to be told.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::builder::PossibleValuesParser;
@@ -21,12 +22,63 @@ pub struct DataArgs {
     datasets: Vec<PathBuf>,
     #[command(flatten)]
     reading: ReadArgs,
+    #[command(flatten)]
+    stopping: StopArgs,
 }
 
 impl DataArgs {
     /// The options of a run that only these decide.
     pub fn meaning(&self, mode: Mode) -> anyhow::Result<AuditOptions> {
-        self.reading.meaning(mode, self.datasets.clone())
+        let mut options = self.reading.meaning(mode, self.datasets.clone())?;
+        self.stopping.add_to(&mut options);
+        Ok(options)
+    }
+}
+
+/// A look before the run.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Tell what would be read, how long that takes, and what will stay unchecked, and do nothing else.
+    ///
+    /// Some seconds of reading show how fast that is. Nothing is checked and nothing is written.
+    #[arg(long, help_heading = "What to look at")]
+    plan: bool,
+}
+
+impl PlanArgs {
+    /// Adds it to the options of a run.
+    pub fn add_to(&self, options: &mut AuditOptions) {
+        options.look_only = self.plan;
+    }
+}
+
+/// How a long run is stopped and continued.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// Keep what is read of each file in this folder, and read only files that are not in it yet or have changed.
+    ///
+    /// However the run ends, the same command goes on from there, and its report is the same as if all had been read at
+    /// once. A file counts as unchanged if its device, inode, size and time stamps are the same, so against whoever can
+    /// set those, read everything again. The folder must not lie inside a DATASET.
+    #[arg(long, value_name = "DIR", help_heading = "Resources")]
+    state: Option<PathBuf>,
+    /// Read no longer than this, such as 90m or 1h30m; what was not read by then is told and the exit code is 3.
+    ///
+    /// With --state, the same command goes on from there.
+    #[arg(long, value_name = "DURATION", value_parser = meaning::duration, help_heading = "Resources")]
+    time_limit: Option<Duration>,
+    /// For tests: the age from which on time stamps are trusted.
+    #[arg(long, value_name = "DURATION", value_parser = meaning::duration, hide = true)]
+    settling: Option<Duration>,
+}
+
+impl StopArgs {
+    fn add_to(&self, options: &mut AuditOptions) {
+        options.state = self.state.clone();
+        options.time_limit = self.time_limit;
+        if let Some(settling) = self.settling {
+            options.settling = settling;
+        }
     }
 }
 

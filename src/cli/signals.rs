@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM: the first asks the run to stop, the second ends the program at once.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -39,12 +40,13 @@ impl Signals {
         &self.stop
     }
 
-    /// The error of an interrupted run with the signal that interrupted it.
-    pub fn named(&self, error: Error) -> Error {
+    /// The error of an interrupted run with the signal that interrupted it, and where the run goes on.
+    pub fn named(&self, error: Error, state: Option<&Path>) -> Error {
         match error {
             Error::Interrupted { .. } => {
                 let terminated = self.first.load(Ordering::SeqCst) == SIGTERM as usize;
-                Error::Interrupted { signal: if terminated { TERMINATED } else { CTRL_C } }
+                let signal = if terminated { TERMINATED } else { CTRL_C };
+                Error::Interrupted { signal, kept: state.map(Path::to_path_buf) }
             }
             other => other,
         }

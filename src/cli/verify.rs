@@ -4,7 +4,7 @@ use clap::Args;
 use shardproof::audit::{AuditOptions, Mode};
 
 use super::help;
-use super::options::{DataArgs, ManifestArgs, OutcomeArgs, OutputArgs};
+use super::options::{DataArgs, ManifestArgs, OutcomeArgs, OutputArgs, PlanArgs};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -29,6 +29,8 @@ pub struct Verify {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
     pub outcome: OutcomeArgs,
     #[command(flatten)]
     pub output: OutputArgs,
@@ -40,6 +42,7 @@ impl Verify {
         let mut options = self.data.meaning(Mode::Verify)?;
         self.manifests.add_to(&mut options)?;
         self.outcome.add_to(&mut options)?;
+        self.plan.add_to(&mut options);
         Ok(options)
     }
 }

@@ -4,8 +4,12 @@
 //! Such a digest is often not one of the bytes that are stored: img2dataset keeps the hash of the download beside the
 //! image it made of it. So a verdict has three values: match, mismatch, not comparable.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+
+use serde::{Deserialize, Serialize};
 
 use crate::claim::SourceId;
 use crate::digest::{Algorithm, Digest, Digests};
@@ -46,7 +50,7 @@ const CONTENT: [&str; 22] = [
 ];
 
 /// What became of a digest in a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InRow {
     /// Something in the row has it.
     Match(Algorithm),
@@ -60,9 +64,9 @@ pub enum InRow {
         found: Digest,
     },
     /// It is a digest of other bytes than those stored, or there is nothing to compare it with: why.
-    NotComparable(&'static str),
+    NotComparable(Cow<'static, str>),
     /// It is no digest of its algorithm: why.
-    Bad(&'static str),
+    Bad(Cow<'static, str>),
 }
 
 /// A cell as far as this matters.
@@ -89,23 +93,23 @@ impl DigestColumn {
         }
         let expected = match decode(value, self.algorithm) {
             Ok(digest) => digest,
-            Err(why) => return Some(InRow::Bad(why)),
+            Err(why) => return Some(InRow::Bad(why.into())),
         };
         let measured = |cell: &CellSeen<'_>| cell.digests.of(self.algorithm).cloned();
         if others().any(|cell| measured(cell).as_ref() == Some(&expected)) {
             return Some(InRow::Match(self.algorithm));
         }
         let Some(content) = content else {
-            return Some(InRow::NotComparable("its row has no content that it could be a digest of"));
+            return Some(InRow::NotComparable("its row has no content that it could be a digest of".into()));
         };
         if made_anew {
             let why = "the content was resized or encoded anew (the table has original_width), and this is the digest \
                        of what was downloaded";
-            return Some(InRow::NotComparable(why));
+            return Some(InRow::NotComparable(why.into()));
         }
         Some(match measured(content) {
             Some(found) => InRow::Mismatch { column: content.column.to_string(), expected, found },
-            None => InRow::NotComparable("its algorithm was not measured"),
+            None => InRow::NotComparable("its algorithm was not measured".into()),
         })
     }
 

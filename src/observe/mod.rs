@@ -5,5 +5,6 @@ mod rows;
 pub mod webdataset;
 mod worker;
 
+pub use digest_columns::InRow;
 pub use rows::Claimed;
-pub use worker::{Job, Jobs, Observer, work};
+pub use worker::{Job, Jobs, Known, Observer, Origin, work};

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use arrow_array::types::{BinaryViewType, StringViewType};
 use arrow_array::{Array, ArrayRef, cast::AsArray};
 
+use serde::{Deserialize, Serialize};
+
 use super::digest_columns::{CellSeen, DigestColumn, InRow};
 use crate::digest::{Algorithm, DigestSet, Digests};
 use crate::locator::Locator;
@@ -48,6 +50,7 @@ pub struct InFlight {
 }
 
 /// What became of a digest that a row claims of its own content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimed {
     /// The place of the digest.
     pub locator: Locator,
@@ -238,7 +241,7 @@ impl InFlight {
             for row in rows.filter(|row| !with.is_empty() && !with.contains(row)) {
                 let locator =
                     Locator { row: Some(row), column: Some(watched.name.clone()), ..self.locator.clone() };
-                let verdict = InRow::NotComparable("its row has no digest in this column");
+                let verdict = InRow::NotComparable("its row has no digest in this column".into());
                 claimed.push(Claimed { locator, column, verdict });
             }
         }

@@ -26,6 +26,10 @@ use crate::plan::{Inside, ShardPlan};
 use crate::shard::{self, Cursor, Fault, ItemId, Part, Step};
 use crate::source::{Pool, Source, Stamp};
 
+/// Why a file is given up.
+const BROKEN: &str = "a decoder gave up on it with an internal error; it was not read to its end";
+const NO_TIME: &str = "it was not read to its end: the time limit was reached";
+
 /// The number of the first derived row of a file: after all items that are there.
 const DERIVED: u64 = 1 << 62;
 
@@ -45,6 +49,28 @@ pub struct Job {
     pub part: Part,
     /// Where its bytes come from; what the system said where it could not be opened.
     pub source: std::io::Result<Arc<dyn Source>>,
+    /// What there is to say of it without reading it.
+    pub known: Option<Box<dyn Known>>,
+}
+
+/// What is known of a file that is not read.
+pub trait Known: Send {
+    /// Tells it, as a worker would have told it.
+    ///
+    /// # Errors
+    /// Where it could not be had or kept.
+    fn tell(self: Box<Self>, observer: &mut dyn Observer) -> Result<()>;
+}
+
+/// How it came about that a file is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It is read.
+    Read,
+    /// It was read by an earlier run, and has not changed since.
+    Kept,
+    /// There is no time left to read it.
+    NotReached,
 }
 
 /// Hands out files; several workers ask at once.
@@ -58,6 +84,9 @@ pub trait Jobs: Sync {
 
 /// Takes what one worker observed.
 pub trait Observer {
+    /// A file of which this is asked is begun; what is told of it until the file itself is of this origin.
+    fn begin(&mut self, _root: u16, _path: &[u8], _plan: &ShardPlan, _origin: Origin) {}
+
     /// An item was measured.
     ///
     /// # Errors
@@ -83,14 +112,22 @@ pub trait Observer {
         Ok(())
     }
 
-    /// So many rows of tables are being read: each is a sample, whatever is measured of it.
-    fn rows(&mut self, rows: u64);
+    /// So many rows of tables in this file are being read: each is a sample, whatever is measured of it.
+    ///
+    /// # Errors
+    /// Where that could not be kept.
+    fn rows(&mut self, root: u16, path: &[u8], rows: u64) -> Result<()>;
 
     /// So many bytes of the dataset were read.
     fn read(&mut self, bytes: u64);
 
     /// Whether the run was asked to stop.
     fn stopped(&self) -> bool;
+
+    /// Whether the time is over: what is not read by now is told as unread.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// Reads files until there are no more.
@@ -122,8 +159,13 @@ pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observe
             return Ok(());
         }
         let mut idle = true;
+        let is_over = worker.observer.is_over();
         for file in &mut active {
-            if !file.done {
+            if is_over && !file.done {
+                worker.give_up(file, NO_TIME)?;
+            }
+            // Of a file that was given up, pieces may be left that the hasher had no room for.
+            if !file.done || !file.refused.is_empty() {
                 idle &= !worker.step(file)?;
             }
         }
@@ -216,7 +258,12 @@ struct Item {
 
 impl Worker<'_> {
     fn admit(&mut self, job: Job) -> Result<Option<Active>> {
-        let Job { root, path, plan, exempt, stamp, part, source } = job;
+        let Job { root, path, plan, exempt, stamp, part, source, known } = job;
+        if let Some(known) = known {
+            known.tell(self.observer)?;
+            return Ok(None);
+        }
+        self.observer.begin(root, &path, &plan, Origin::Read);
         let plan = part.plan(plan);
         let serial = self.next_message;
         self.next_message += 1;
@@ -281,7 +328,7 @@ impl Worker<'_> {
                 step
             }
             Err(_) => {
-                self.give_up(file)?;
+                self.give_up(file, BROKEN)?;
                 return Ok(true);
             }
         };
@@ -294,7 +341,7 @@ impl Worker<'_> {
             }
             Step::Data { item, bytes } => self.data(file, item, bytes),
             Step::Close { item, end } => self.close(file, item, end)?,
-            Step::Batch(batch) => self.batch(file, *batch),
+            Step::Batch(batch) => self.batch(file, *batch)?,
             Step::Region { layer, range, class } => {
                 if let Some(item) = file.items.get_mut(&ItemId::FILE)
                     && layer == ItemId::FILE
@@ -518,19 +565,24 @@ impl Worker<'_> {
         self.observer.fault(locator, fault.code, fault.detail)
     }
 
-    /// The cursor panicked: a bug of a decoder, told as a fact about the file.
-    fn give_up(&mut self, file: &mut Active) -> Result<()> {
+    /// No more is read of a file: the cursor panicked, which is a bug of a decoder, or the time is over. Either is told
+    /// as a fact about the file.
+    fn give_up(&mut self, file: &mut Active, detail: &str) -> Result<()> {
         let locator = Locator::file(Some(file.root), file.path.clone());
-        let detail = "a decoder gave up on it with an internal error; it was not read to its end".to_string();
-        self.observer.fault(locator.clone(), Code::Unreadable, detail)?;
+        self.observer.fault(locator.clone(), Code::Unreadable, detail.to_string())?;
         let open: Vec<ItemId> = file.items.keys().rev().copied().collect();
         for item in open {
             if file.items.get(&item).is_some_and(|e| !e.closed) {
                 self.close(file, item, End::Damaged)?;
             }
         }
-        if file.whole.is_none() && !file.items.contains_key(&ItemId::FILE) {
-            file.whole = Some(Observation::unread(locator, file.stamp.size, Unread::Unreadable));
+        match (&mut file.whole, file.items.get_mut(&ItemId::FILE)) {
+            // All its bytes were seen, but what is in it is not told to the end.
+            (Some(whole), _) => whole.inside_incomplete = true,
+            (None, Some(entry)) => entry.observation.inside_incomplete = true,
+            (None, None) => {
+                file.whole = Some(Observation::unread(locator, file.stamp.size, Unread::Unreadable));
+            }
         }
         file.done = true;
         Ok(())

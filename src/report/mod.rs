@@ -9,6 +9,7 @@ mod json;
 mod jsonl;
 mod junit;
 mod markdown;
+pub mod outlook;
 mod parquet;
 mod paths;
 mod repair;

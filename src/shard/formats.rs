@@ -72,6 +72,10 @@ impl Format for Closed {
         self.magics.iter().any(|magic| head.starts_with(magic))
     }
 
+    fn is_closed(&self) -> bool {
+        true
+    }
+
     fn reader(&self, _place: &Place, _out: &mut Steps) -> Option<Box<dyn Reader>> {
         None
     }

@@ -181,6 +181,11 @@ pub trait Format: Sync {
     /// A reader of a layer of this format; `None` if its inside is not looked at.
     fn reader(&self, place: &Place, out: &mut Steps) -> Option<Box<dyn Reader>>;
 
+    /// Whether it is only recognised, and its inside is never looked at.
+    fn is_closed(&self) -> bool {
+        false
+    }
+
     /// Whether several cursors can share in a file: its readers heed [`Place::part`].
     fn is_divided(&self) -> bool {
         false

@@ -97,7 +97,8 @@ pub fn scan_plan(source: Arc<dyn Source>, name: &str, plan: ShardPlan) -> Scan {
 pub fn scan_planned(hasher: &mut dyn Hasher, source: Arc<dyn Source>, name: &str, plan: ShardPlan) -> Scan {
     let stamp = source.stamp().expect("the source has a stamp");
     let path = name.as_bytes().to_vec();
-    let job = Job { root: 0, path, plan, exempt: false, stamp, part: Part::Whole, source: Ok(source) };
+    let job =
+        Job { root: 0, path, plan, exempt: false, stamp, part: Part::Whole, source: Ok(source), known: None };
     let mut kept = Scan { observations: Vec::new(), faults: Vec::new() };
     work(&One(Mutex::new(Some(job))), hasher, &mut kept).expect("observing never fails in memory");
     kept
@@ -122,7 +123,9 @@ impl Observer for Scan {
         Ok(())
     }
 
-    fn rows(&mut self, _: u64) {}
+    fn rows(&mut self, _: u16, _: &[u8], _: u64) -> Result<()> {
+        Ok(())
+    }
 
     fn read(&mut self, _: u64) {}
 

@@ -21,7 +21,7 @@ pub(super) enum Waiting {
 
 impl Worker<'_> {
     /// Rows of a table: they are hashed as the hasher has room, and no further step of the file is made before.
-    pub(super) fn batch(&mut self, file: &mut Active, batch: Batch) {
+    pub(super) fn batch(&mut self, file: &mut Active, batch: Batch) -> Result<()> {
         for holder in [batch.item, ItemId::FILE] {
             if let Some(holder) = file.items.get_mut(&holder) {
                 holder.observation.opened = true;
@@ -31,7 +31,7 @@ impl Worker<'_> {
         if let Some(holder) = file.items.get(&batch.item) {
             locator.member.clone_from(&holder.observation.locator.member);
         }
-        self.observer.rows(batch.rows as u64);
+        self.observer.rows(file.root, &file.path, batch.rows as u64)?;
         file.next_row = file.next_row.max(batch.number);
         let (serial, exempt, wanted) = (file.serial, file.exempt, file.plan.samples);
         let watched = self.observer.digest_columns();
@@ -43,6 +43,7 @@ impl Worker<'_> {
         self.next_message += batch.messages().max(1);
         self.batches.insert(first, batch);
         self.waiting.push_back(Waiting::Values(first));
+        Ok(())
     }
 
     /// Offers what waits for the hasher; the serial of a file of which a batch has been told to its end.
