@@ -258,7 +258,9 @@ fn pointers_are_fetched_by_the_program_that_left_them() {
     let pointer =
         format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 7\n", sha256(b"weights"));
     put(home.path(), b"data/model.bin", pointer.as_bytes());
-    symlink("../.git/annex/objects/XX/KEY/KEY", home.path().join("data/it's annexed")).unwrap();
+    let key = format!("SHA256-s7--{}", sha256(b"annexed"));
+    let target = format!("../.git/annex/objects/XX/YY/{key}/{key}");
+    symlink(target, home.path().join("data/it's annexed")).unwrap();
     let sums = format!("{}  model.bin\n{}  it's annexed\n", sha256(b"weights"), sha256(b"annexed"));
     put(home.path(), b"SUMS", sums.as_bytes());
     let list = failed(home.path(), &["verify", "data", "--manifest", "SUMS"]);
