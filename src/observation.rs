@@ -96,6 +96,9 @@ pub struct Observation {
     pub length: u64,
     /// Digests of all its bytes; none where not all were seen.
     pub digests: Digests,
+    /// Digests of what was seen of an item that could not be read as it should: looked up in hash lists, since a failed
+    /// check sum makes bad content no better, and used for nothing else.
+    pub of_damaged: Digests,
     /// For a row: its identity as a record, `rec1`.
     pub record: Option<[u8; 32]>,
     /// How far it was read.
@@ -136,6 +139,7 @@ impl Observation {
             kind,
             length: 0,
             digests: Digests::new(),
+            of_damaged: Digests::new(),
             record: None,
             state: State::Read,
             hidden: false,

@@ -91,7 +91,10 @@ pub fn write_demo(folder: &Path) -> io::Result<()> {
     demo.sums.push_str(&format!("{}  ../outside.txt\n", hex(b"outside\n")));
 
     // opaque: hashed whole, not opened.
-    demo.published("extra/archive.7z", b"7z\xbc\xaf\x27\x1c\0\x04 an archive of a kind that is not opened\n")?;
+    demo.published(
+        "extra/archive.7z",
+        b"7z\xbc\xaf\x27\x1c\0\x04 an archive of a kind that is not opened\n",
+    )?;
 
     fs::write(folder.join("SHA256SUMS"), demo.sums)
 }

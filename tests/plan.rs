@@ -60,7 +60,10 @@ fn a_plan_tells_what_would_be_read_and_what_stays_unchecked() {
     assert_eq!(told["unchecked"]["not_opened"], 1);
     assert_eq!(told["unchecked"]["closed_files"], 1);
     let formats = told["formats"].as_array().unwrap();
-    assert!(formats.contains(&json!({ "format": "rar", "files": 1, "bytes": 6, "opened": 0 })), "{formats:?}");
+    assert!(
+        formats.contains(&json!({ "format": "rar", "files": 1, "bytes": 6, "opened": 0 })),
+        "{formats:?}"
+    );
     assert_eq!(told["time"]["measured_bytes"].as_u64().unwrap(), 30);
     assert_eq!(names(home), ["SUMS", "d"], "something was written");
 

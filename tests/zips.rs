@@ -132,6 +132,19 @@ fn a_listed_member_is_found_whatever_its_method() {
 }
 
 #[test]
+fn a_wrong_check_sum_hides_no_listed_member() {
+    let more = [BAD, b"and more"].concat();
+    let hidden = Entry { size: Some(BAD.len() as u64), ..deflated("m", &more) };
+    for bad in [Entry { crc: Some(1), ..deflated("m", BAD) }, hidden] {
+        let mut bench = Bench::new();
+        bench.put("d/s.zip", &zip(&[deflated("x/a", A), bad]));
+        let (findings, exit) = bench.flag(BAD);
+        assert!(findings.contains(&"known-bad s.zip m".into()), "{findings:?}");
+        assert_eq!(exit, 1);
+    }
+}
+
+#[test]
 fn names_that_lead_out_and_names_that_come_twice_are_told() {
     let mut bench = Bench::new();
     bench.put("d/s.zip", &zip(&[entry("../x", A), entry("/abs", A), entry("b", B)])).claim("s.zip/b", B);

@@ -16,7 +16,7 @@ use super::reading::Tally;
 use super::state::{Recordings, State, Telling, columns_key};
 use super::time_limit::is_over;
 use crate::check::{FindingSink, item_key};
-use crate::digest::{Algorithm, DigestSet};
+use crate::digest::{Algorithm, DigestSet, Digests};
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::observations::PartEntry;
@@ -200,9 +200,12 @@ impl Keeper<'_> {
         if let Some(part) = &mut self.part {
             part.observation(&seen)?;
         }
+        let damaged = std::mem::take(&mut seen.of_damaged);
         if !self.lists.is_empty() && !seen.digests.is_empty() {
             self.tally.looked_up += 1;
-            seen.known_bad = self.look_up(&seen)?;
+            seen.known_bad = self.look_up(&seen, &seen.digests)?;
+        } else if !self.lists.is_empty() {
+            seen.known_bad = self.look_up(&seen, &damaged)?;
         }
         let lacking = self.lists.algorithms().minus(seen.digests.set());
         if !lacking.is_empty() && !self.lacks.is_empty() && seen.kind != Kind::Row {
@@ -374,8 +377,8 @@ impl Keeper<'_> {
 
 impl Keeper<'_> {
     /// Looks an item up in all lists; one finding for each list that holds it.
-    fn look_up(&mut self, seen: &Observation) -> Result<bool> {
-        let hits: Vec<Seen> = self.lists.look_up(&seen.digests);
+    fn look_up(&mut self, seen: &Observation, digests: &Digests) -> Result<bool> {
+        let hits: Vec<Seen> = self.lists.look_up(digests);
         for hit in &hits {
             let what = match (seen.kind, seen.opened) {
                 (Kind::Stream, _) => "its decompressed content is on the list",

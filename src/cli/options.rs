@@ -162,7 +162,7 @@ impl ReadArgs {
 /// Manifests and how they are read.
 #[derive(Debug, Args)]
 pub struct ManifestArgs {
-    /// A manifest, as FILE or FORMAT:FILE (sums, hashdeep, hf-tree), or the folder of an index; can be given more than
+    /// A manifest, as FILE or FORMAT:FILE, or the folder of an index or of a bag; can be given more than
     /// once.
     ///
     /// `column:NAME=ALGORITHM` is a column of the dataset's own tables that holds digests of what else is in the row, such

@@ -91,7 +91,8 @@ fn is_entry(line: &[u8]) -> bool {
         digits == Some(hex.len()) && hex.iter().all(u8::is_ascii_hexdigit)
     };
     let is_hex = |word: &[u8]| word.len() >= 32 && word.iter().all(u8::is_ascii_hexdigit);
-    fits(digest) && !is_hex(name)
+    // `SHA2-256(name)= DIGEST` is how OpenSSL writes it.
+    fits(digest) && !is_hex(name) && !name.ends_with(b"=")
 }
 
 /// The algorithm's name, SHA-256 where there is none, and the digest.

@@ -499,8 +499,9 @@ impl Worker<'_> {
     fn hashed(&mut self, file: &mut Active, item: ItemId, digests: Digests) -> Result<()> {
         if let Some(entry) = file.items.get_mut(&item) {
             entry.hashed = true;
-            if entry.observation.state == State::Read {
-                entry.observation.digests = digests;
+            match entry.observation.state {
+                State::Read => entry.observation.digests = digests,
+                _ => entry.observation.of_damaged = digests,
             }
         }
         self.report(file, item)

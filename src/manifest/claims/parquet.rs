@@ -48,10 +48,10 @@ fn decode(
     }
     let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns());
     for codec in columns.map(|column| column.compression()) {
-        if !matches!(codec, Compression::UNCOMPRESSED | Compression::ZSTD(_)) {
+        if !matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)) {
             let name = codec.to_string().to_lowercase();
             return Err(cannot(&format!(
-                "its Parquet is compressed with {name}; write it with zstd or uncompressed"
+                "its Parquet is compressed with {name}; write it with zstd or snappy, or uncompressed"
             )));
         }
     }

@@ -116,20 +116,22 @@ fn read_file(path: &Path) -> (Result<Scope, ManifestError>, Kept) {
 #[test]
 fn rows_of_parquet_are_claims() {
     let folder = tempfile::tempdir().unwrap();
-    let path = written(folder.path(), Compression::ZSTD(ZstdLevel::default()));
-    assert!(ClaimsTable.recognises(b"x", &std::fs::read(&path).unwrap()));
-    let (scope, kept) = read_file(&path);
-    assert_eq!(scope.unwrap(), Scope::Folder(Vec::new()));
-    assert_eq!(kept.paths(), ["a", "b/c"]);
-    assert_eq!(said(&kept), [Some(format!("md5:{MD5}")), Some(format!("sha256:{SHA256}"))]);
-    assert_eq!((kept.claims[0].size, kept.claims[1].line, lines(&kept)), (Some(6), 2, vec![3]));
+    for codec in [Compression::ZSTD(ZstdLevel::default()), Compression::SNAPPY, Compression::UNCOMPRESSED] {
+        let path = written(folder.path(), codec);
+        assert!(ClaimsTable.recognises(b"x", &std::fs::read(&path).unwrap()));
+        let (scope, kept) = read_file(&path);
+        assert_eq!(scope.unwrap(), Scope::Folder(Vec::new()));
+        assert_eq!(kept.paths(), ["a", "b/c"]);
+        assert_eq!(said(&kept), [Some(format!("md5:{MD5}")), Some(format!("sha256:{SHA256}"))]);
+        assert_eq!((kept.claims[0].size, kept.claims[1].line, lines(&kept)), (Some(6), 2, vec![3]));
+    }
 }
 
 #[test]
 fn a_codec_that_is_not_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let path = written(folder.path(), Compression::SNAPPY);
-    assert!(read_file(&path).0.unwrap_err().to_string().contains("compressed with snappy"));
+    let path = written(folder.path(), Compression::LZ4_RAW);
+    assert!(read_file(&path).0.unwrap_err().to_string().contains("compressed with lz4_raw"));
 }
 
 #[test]
