@@ -135,7 +135,7 @@ fn promising(
     }
     let mut ways: BTreeMap<SourceId, BTreeSet<Way>> = BTreeMap::new();
     for batch in chosen.chunks(BATCH) {
-        let found = in_parallel(options, batch, bytes, stop, &|doubt| Way::all(doubt));
+        let found = in_parallel(options, batch, bytes, stop, &|doubt| Way::all(doubt, options.require));
         for (doubt, way) in batch.iter().zip(found) {
             if let Some(way) = way {
                 ways.entry(doubt.source).or_default().insert(way);

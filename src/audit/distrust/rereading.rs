@@ -42,9 +42,12 @@ pub enum Layer {
 }
 
 impl Way {
-    /// All ways that give a digest of the length that is claimed.
-    pub fn all(doubt: &Doubt) -> BTreeSet<Way> {
-        let fitting = Algorithm::ALL.into_iter().filter(|algorithm| algorithm.len() == doubt.value.len());
+    /// All ways that give a digest of the length that is claimed, by algorithms at least as strong as is required.
+    pub fn all(doubt: &Doubt, required: Option<Algorithm>) -> BTreeSet<Way> {
+        let fitting = Algorithm::ALL.into_iter().filter(|algorithm| {
+            algorithm.len() == doubt.value.len()
+                && required.is_none_or(|required| algorithm.strength() >= required.strength())
+        });
         let layers = [Layer::Bytes, Layer::Decompressed, Layer::WithLf, Layer::WithCrlf];
         fitting.flat_map(|algorithm| layers.map(|layer| Way { layer, algorithm })).collect()
     }
@@ -287,15 +290,15 @@ mod tests {
         };
         let roots = [folder.path().to_path_buf()];
         let stop = AtomicBool::new(false);
-        let found = way_of(&roots, &doubt, &Way::all(&doubt), &stop).0;
+        let found = way_of(&roots, &doubt, &Way::all(&doubt, None), &stop).0;
         // Another file than the one that was measured fits in no way.
         std::fs::write(folder.path().join("a"), [here, b"!"].concat()).unwrap();
-        assert_eq!(way_of(&roots, &doubt, &Way::all(&doubt), &stop).0, None);
+        assert_eq!(way_of(&roots, &doubt, &Way::all(&doubt, None), &stop).0, None);
         let mut other = here.to_vec();
         if let Some(last) = other.last_mut() {
             *last ^= 1;
             std::fs::write(folder.path().join("a"), &other).unwrap();
-            assert_eq!(way_of(&roots, &doubt, &Way::all(&doubt), &stop).0, None);
+            assert_eq!(way_of(&roots, &doubt, &Way::all(&doubt, None), &stop).0, None);
         }
         found
     }

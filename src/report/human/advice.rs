@@ -62,8 +62,8 @@ fn next(code: Code, hub: bool) -> Option<&'static str> {
             "bad-manifest: tell the publisher; what the manifest claims was checked as far as it can be understood."
         }
         Code::BadClaim => {
-            "bad-claim: the manifest is broken there; get it again, or say --algorithm if its digests are of another \
-             one."
+            "bad-claim: the manifest is wrong there, whatever the data is; get it again or tell the publisher. \
+             --algorithm names the algorithm of digests that stand without one."
         }
         Code::Unverifiable => {
             "unverifiable: ask the publisher for SHA-256 digests; nothing else can be done about these here."
