@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::join;
 use super::report::{HubOrigin, Report};
+use super::time_limit::NOT_REACHED;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
@@ -55,6 +56,10 @@ pub fn repairs(report: &Report, scratch: &Scratch) -> Result<Sorted<Repair>> {
 
 fn repair(finding: &Finding, report: &Report) -> Option<Repair> {
     if !matches!(finding.code, Code::Altered | Code::Missing | Code::Unreadable | Code::Pointer) {
+        return None;
+    }
+    // What nobody has looked at yet need not be broken.
+    if finding.detail == NOT_REACHED {
         return None;
     }
     let locator = finding.locator.as_ref()?;

@@ -265,7 +265,9 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let only_index = loaded.index.is_some() && loaded.reports.len() == 1;
     let distrust = match only_index || is_over(until) {
         true => Distrust::of_none(&scratch)?,
-        false => distrust::settle(options, &loaded.claims, &items, &scratch, &mut findings, progress, stop)?,
+        false => {
+            distrust::settle(options, &loaded.claims, &items, &scratch, &mut findings, progress, until, stop)?
+        }
     };
     go_on(stop)?;
     let fits = &distrust.fits;

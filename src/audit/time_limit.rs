@@ -25,6 +25,9 @@ pub fn reached(is_kept: bool) -> &'static str {
     }
 }
 
+/// What is told of a file that was not begun.
+pub const NOT_REACHED: &str = "it was not read: the time limit was reached";
+
 /// A file that was not begun before the time was over.
 pub struct NotReached {
     root: u16,
@@ -43,7 +46,7 @@ impl Known for NotReached {
     fn tell(self: Box<Self>, observer: &mut dyn Observer) -> Result<()> {
         observer.begin(self.root, &self.path, &ShardPlan::default(), Origin::NotReached);
         let locator = Locator::file(Some(self.root), self.path);
-        let detail = "it was not read: the time limit was reached".to_string();
+        let detail = NOT_REACHED.to_string();
         observer.fault(locator.clone(), Code::Unreadable, detail)?;
         observer.observation(Observation::unread(locator, self.bytes, Unread::Unreadable))
     }

@@ -85,6 +85,10 @@ pub fn settle(
         } else if let Some((_, why)) = holders.iter().rev().find(|(holder, _)| is_below(place, holder)) {
             findings.finding(tell(Code::Unverified, &absent, format!("it cannot be told: {why}")))?;
             ClaimClass::NotChecked(Code::Unverified.name())
+        } else if rules.subset && absent.namesake.as_ref().is_some_and(|(_, is_open)| *is_open) {
+            let detail = "a file of its name is here with other content; whether it is what was published cannot be told";
+            findings.finding(tell(Code::Unverified, &absent, detail.to_string()))?;
+            ClaimClass::NotChecked(Code::Unverified.name())
         } else if rules.subset && !absent.shard_is_here {
             ClaimClass::NotChecked("not here (--subset)")
         } else {
@@ -185,6 +189,10 @@ fn families(left: &Leftovers, pairs: &Pairs, scratch: &Scratch) -> Result<Sorted
 
 fn missing_detail(absent: &Absent, unread: u64) -> String {
     let mut detail = match (absent.interrupted, absent.size) {
+        _ if absent.namesake.is_some() => {
+            let path = absent.namesake.as_ref().map_or(&[][..], |(path, _)| path);
+            format!("{} has its file name and other content", Escaped(path))
+        }
         (true, _) => "download interrupted: only an incomplete file is here".to_string(),
         (false, Some(size)) => format!("nothing of this name is here ({size} bytes claimed)"),
         (false, None) => "nothing of this name is here".to_string(),

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::judgement::Claims;
-use crate::claim::SourceId;
-use crate::digest::Digest;
+use crate::claim::{Claim, SourceId};
+use crate::digest::{Digest, DigestSet};
 use crate::observation::Observation;
 
 /// A claimed digest that is one of the file at its place after all, only not the one that the manifest says.
@@ -16,6 +16,8 @@ pub struct Fit {
     pub source: SourceId,
     /// And line.
     pub line: u64,
+    /// The digest as it is claimed.
+    pub value: Vec<u8>,
     /// What the digest is of.
     pub of: Fitting,
 }
@@ -34,24 +36,45 @@ pub enum Fitting {
     },
 }
 
+impl Fit {
+    /// Puts what was found out in the place of the digest that does not hold.
+    fn amend(&self, claim: &mut Claim, item: &Observation) {
+        let doubted = claim.digests.iter().find(|digest| digest.bytes() == self.value);
+        let doubted = doubted.map(|digest| DigestSet::of(digest.algorithm()));
+        if doubted.is_none() && claim.doubtful.as_ref() != Some(&self.value) {
+            return;
+        }
+        let others = claim.digests.set().minus(doubted.unwrap_or(DigestSet::EMPTY));
+        let mut digests = claim.digests.clone().only(others);
+        let holds = match &self.of {
+            // Where it does not go in, there is another value for its algorithm: the claim contradicts itself.
+            Fitting::Bytes(digest) => digests.insert(digest.clone()),
+            Fitting::Content => {
+                claim.size = None;
+                item.digests.strongest().is_some_and(|measured| digests.insert(measured.clone()))
+            }
+            Fitting::LineEnds { .. } => false,
+        };
+        if holds {
+            claim.digests = digests;
+            claim.unusable = None;
+            claim.doubtful = None;
+        }
+    }
+}
+
 impl Fitting {
-    /// Makes the claims on a place, and the item there, say what was found out.
-    pub(super) fn apply(fits: &[Fit], claims: &mut Claims, item: Option<&Observation>) {
-        for fit in fits {
+    /// The claims on the place of an item, as they are after what was found out about it. Digests of a claim that are
+    /// not in doubt stay as they are.
+    pub(super) fn apply(fits: &[Fit], claims: &Claims, item: &Observation) -> Claims {
+        let mut claims = claims.clone();
+        let root = item.locator.root.unwrap_or(0);
+        for fit in fits.iter().filter(|fit| fit.root == root) {
             for claim in claims.iter_mut().filter(|c| (c.source, c.line) == (fit.source, fit.line)) {
-                match &fit.of {
-                    Fitting::Bytes(digest) => claim.digests = std::iter::once(digest.clone()).collect(),
-                    Fitting::Content => {
-                        claim.digests =
-                            item.and_then(|item| item.digests.strongest().cloned()).into_iter().collect();
-                        claim.size = None;
-                    }
-                    Fitting::LineEnds { .. } => continue,
-                }
-                claim.unusable = None;
-                claim.doubtful = None;
+                fit.amend(claim, item);
             }
         }
+        claims
     }
 
     /// The digests of the file at `root` that were measured to find out.

@@ -8,10 +8,12 @@ use crate::observation::{Observation, PointerSeen, State, Unread};
 #[derive(Clone, Debug, Default)]
 pub struct Claims {
     distinct: Vec<(Claim, u64)>,
+    /// More different claims than are kept: the first that was too many, and how many there were.
+    beyond: Option<(SourceId, u64, u64)>,
 }
 
 impl Claims {
-    /// Different claims kept for one place. More of them contradict each other anyway; they are counted with the last.
+    /// Different claims kept for one place. Where there are more, nobody's word is taken for it.
     const KEPT: usize = 256;
 
     /// Adds a claim.
@@ -24,27 +26,16 @@ impl Claims {
                 && kept.yields == claim.yields
                 && kept.inside == claim.inside
                 && kept.doubtful == claim.doubtful
-                && kept.fetch == claim.fetch
+                && kept.fetch.is_some() == claim.fetch.is_some()
                 && kept.url == claim.url
         };
         if let Some((_, count)) = self.distinct.iter_mut().find(|(kept, _)| same(kept)) {
             *count += 1;
         } else if self.distinct.len() >= Self::KEPT {
-            if let Some((_, count)) = self.distinct.last_mut() {
-                *count += 1;
-            }
+            self.beyond.get_or_insert((claim.source, claim.line, 0)).2 += 1;
         } else {
             self.distinct.push((claim, 1));
         }
-    }
-
-    /// Takes out the claims that stand here by their file name only, and whose content is not that of the item here.
-    pub fn without_place(&mut self, item: Option<&Observation>) -> Vec<(Claim, u64)> {
-        // One that was not read may be what was published.
-        let holds = |claim: &Claim| {
-            item.is_some_and(|item| matches!(item.state, State::Unread(_)) || claim.holds_for(item))
-        };
-        self.distinct.extract_if(.., |(claim, _)| claim.url.is_some() && !holds(claim)).collect()
     }
 
     /// Whether there is none.
@@ -64,7 +55,12 @@ impl Claims {
 
     /// How many claims there are.
     pub fn count(&self) -> u64 {
-        self.distinct.iter().map(|(_, count)| count).sum()
+        self.distinct.iter().map(|(_, count)| count).sum::<u64>() + self.beyond.map_or(0, |(.., count)| count)
+    }
+
+    /// Whether there are more different claims than can be told apart.
+    pub fn are_too_many(&self) -> bool {
+        self.beyond.is_some()
     }
 
     /// What an index claims of the inside, if one does.
@@ -90,6 +86,11 @@ impl Claims {
 
     /// All digests and sizes that usable claims give, or how they contradict each other.
     pub fn together(&self) -> Result<Together, Contradiction> {
+        if let Some((source, line, _)) = self.beyond {
+            let what = format!("more than {} different things", Self::KEPT);
+            let with = self.first().map(|first| (first.source, first.line));
+            return Err(Contradiction { what, source, line, with });
+        }
         let mut all = Together::default();
         for (claim, _) in self.usable() {
             for digest in claim.digests.iter() {
@@ -159,8 +160,8 @@ pub struct Contradiction {
 /// What claims and item make of each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// Every digest that could be compared agrees.
-    Intact,
+    /// Every digest that could be compared agrees: these.
+    Intact(Digests),
     /// None agrees.
     Altered {
         /// The strongest claimed digest that was compared.
@@ -195,7 +196,7 @@ pub fn judge(together: &Together, item: &Observation) -> Judgement {
     let other_size = together.size.filter(|&size| size != item.length);
     if differ.is_empty() && other_size.is_none() {
         return match (agree.is_empty(), &item.pointer) {
-            (false, _) => Judgement::Intact,
+            (false, _) => Judgement::Intact(agree.into_iter().cloned().collect()),
             (true, None) => Judgement::Incomparable,
             // Whatever is claimed, it is the data that is claimed.
             (true, Some(pointer)) => Judgement::Pointer(told(pointer, together)),
@@ -292,7 +293,7 @@ mod tests {
     fn an_item_is_judged_by_every_digest() {
         use Algorithm::{Md5, Sha256};
         let seen = item(10, vec![digest(Md5, 1), digest(Sha256, 2)]);
-        assert_eq!(judged(vec![claim(1, None, vec![digest(Sha256, 2)])], &seen), Judgement::Intact);
+        assert!(matches!(judged(vec![claim(1, None, vec![digest(Sha256, 2)])], &seen), Judgement::Intact(_)));
         assert!(matches!(
             judged(vec![claim(1, None, vec![digest(Sha256, 3)])], &seen),
             Judgement::Altered { detail, .. } if detail == "other content"
@@ -326,6 +327,16 @@ mod tests {
     }
 
     #[test]
+    fn more_claims_than_are_kept_are_nobodys_word() {
+        let mut all = Claims::default();
+        for line in 1..=300 {
+            all.push(claim(line, Some(line), vec![digest(Algorithm::Md5, 1)]));
+        }
+        assert_eq!(all.count(), 300);
+        assert!(all.are_too_many() && all.together().is_err());
+    }
+
+    #[test]
     fn a_claim_that_yields_speaks_only_alone() {
         let pointer =
             |line| Claim { yields: true, ..claim(line, Some(9), vec![digest(Algorithm::Sha256, 9)]) };
@@ -333,7 +344,7 @@ mod tests {
         let seen = item(130, vec![digest(Algorithm::Sha256, 7)]);
         assert!(matches!(judged(vec![pointer(1)], &seen), Judgement::Altered { .. }));
         for claims in [vec![pointer(1), own()], vec![own(), pointer(3)]] {
-            assert_eq!(judged(claims, &seen), Judgement::Intact);
+            assert!(matches!(judged(claims, &seen), Judgement::Intact(_)));
         }
         let unusable = Claim { unusable: Some(Unusable::Impossible(String::new())), size: Some(5), ..own() };
         assert!(matches!(judged(vec![pointer(1), unusable], &seen), Judgement::Altered { .. }));
@@ -378,7 +389,7 @@ mod tests {
         ));
         assert_eq!(
             judged(vec![claim(1, None, vec![digest(Algorithm::Sha256, 7)])], &seen),
-            Judgement::Intact
+            Judgement::Intact(std::iter::once(digest(Algorithm::Sha256, 7)).collect())
         );
     }
 }

@@ -9,7 +9,7 @@ use super::fits::{Fit, Fitting};
 use super::judgement::{Claims, Contradiction, Judgement, excuse, judge};
 use super::{FindingSink, is_below, item_key, place_of_claim, place_of_item};
 use crate::claim::{Claim, ClaimedInside, SourceId, Unusable};
-use crate::digest::Digests;
+use crate::digest::{Algorithm, Digests};
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
@@ -63,6 +63,9 @@ pub struct Absent {
     pub line: u64,
     /// A download of it did not finish.
     pub interrupted: bool,
+    /// For what was published at a URL: a file with its file name and other content, and whether nothing else that is
+    /// published is that file.
+    pub namesake: Option<(Vec<u8>, bool)>,
     /// Where the publisher left it to be fetched from.
     pub fetch: Option<Vec<u8>>,
     /// For a file whose samples are claimed as well: how many.
@@ -157,24 +160,36 @@ pub fn settle(
                 if super::claim_key(claim) <= super::claim_key(item) { claim.to_vec() } else { item.to_vec() }
             }
         };
-        let mut here = Claims::default();
-        while let Some(record) = claims.next_if(|r| r.as_ref().is_ok_and(|(k, _)| place_of_claim(k) == place))
-        {
-            here.push(record?.1);
-        }
         round.enter(&place)?;
         let item = match items.peek() {
             Some(Ok((key, item))) if place_of_item(key) == place => Some(item),
             _ => None,
         };
-        for (claim, count) in here.without_place(item) {
-            round.absent_url(claim, count)?;
+        // What stands here by its file name only, and has other content than the item, is elsewhere. One that was not
+        // read may be what was published.
+        let holds = |claim: &Claim| {
+            item.is_some_and(|item| matches!(item.state, State::Unread(_)) || claim.holds_for(item))
+        };
+        let mut here = Claims::default();
+        let mut elsewhere: Vec<Claim> = Vec::new();
+        while let Some(record) = claims.next_if(|r| r.as_ref().is_ok_and(|(k, _)| place_of_claim(k) == place))
+        {
+            let (_, claim) = record?;
+            match claim.url.is_some() && !holds(&claim) {
+                true if elsewhere.len() < NAMESAKES => elsewhere.push(claim),
+                true => round.absent_url(claim, true)?,
+                false => here.push(claim),
+            }
+        }
+        // Whether the file of that name is nothing but what these might have been.
+        let is_open = here.is_empty() && item.is_some();
+        for claim in elsewhere {
+            round.absent_url(claim, is_open)?;
         }
         let mut fits_here = Vec::new();
         while let Some(fit) = fits.next_if(|r| r.as_ref().map_or(true, |(k, _)| place_of_claim(k) == place)) {
             fits_here.push(fit?.1);
         }
-        Fitting::apply(&fits_here, &mut here, item);
         let mut meeting = Meeting { fits: fits_here, ..Meeting::new(here) };
         while let Some(record) = items.next_if(|r| r.as_ref().is_ok_and(|(k, _)| place_of_item(k) == place)) {
             let (_, item) = record?;
@@ -191,6 +206,9 @@ pub fn settle(
     })
 }
 
+/// Claims that are held while it is not yet known whether another one settles the file of their name.
+const NAMESAKES: usize = 4096;
+
 /// The claims on one place while its items come by.
 struct Meeting {
     claims: Claims,
@@ -201,6 +219,8 @@ struct Meeting {
     item: Option<Locator>,
     /// Of claims that contradict each other, the one that the first item agrees with.
     right: Option<(SourceId, u64)>,
+    /// The digests that agreed of the item that was found intact, and the claims, where more was found out about them.
+    intact: Option<(Option<Claims>, Digests)>,
     /// What was found out about claims that do not hold as they are labelled.
     fits: Vec<Fit>,
     /// The first item that nothing claimed could be compared with.
@@ -225,7 +245,7 @@ enum Outcome {
 impl Meeting {
     fn new(claims: Claims) -> Self {
         let together = claims.together();
-        let of_archive = claims.iter().all(|(claim, _)| claim.shard.is_some());
+        let of_archive = claims.iter().all(|(claim, _)| claim.shard.is_some()) && !claims.are_too_many();
         let entries =
             (together.is_err() && of_archive).then(|| claims.iter().map(|(_, count)| count).collect());
         Meeting {
@@ -235,6 +255,7 @@ impl Meeting {
             outcome: None,
             item: None,
             fits: Vec::new(),
+            intact: None,
             right: None,
             incomparable: None,
             members_of: Vec::new(),
@@ -313,14 +334,19 @@ impl Round<'_> {
     }
 
     /// What was published at a URL is not here: the file with its name has other content.
-    fn absent_url(&mut self, claim: Claim, claims: u64) -> Result<()> {
+    fn absent_url(&mut self, claim: Claim, is_open: bool) -> Result<()> {
         let Some(url) = claim.url else { return Ok(()) };
+        let namesake = match &claim.subject {
+            crate::claim::Subject::Path(path) => Some((path.as_bytes().to_vec(), is_open)),
+            _ => None,
+        };
         let key = super::claim_key(&place_key(url.as_bytes()));
         let absent = Absent {
             name: url.into_bytes(),
             shard: None,
             shard_is_here: false,
-            claims,
+            claims: 1,
+            namesake,
             digests: claim.digests,
             size: claim.size,
             source: claim.source,
@@ -473,8 +499,13 @@ impl Round<'_> {
     /// Judges an item by the claims on its place: what became of it, and what is to be told.
     fn judged(&mut self, meeting: &mut Meeting, item: &Observation) -> Result<(ItemClass, Option<Finding>)> {
         meeting.item.get_or_insert_with(|| item.locator.clone());
+        let mut fitted = None;
+        if !meeting.fits.is_empty() {
+            let claims = Fitting::apply(&meeting.fits, &meeting.claims, item);
+            fitted = claims.together().ok().map(|together| (claims, together));
+        }
         let together = match &meeting.together {
-            Ok(together) => together,
+            Ok(together) => fitted.as_ref().map_or(together, |(_, together)| together),
             Err(_) if meeting.entries.is_some() => return Ok(meeting.judge_entry(item)),
             Err(_) => {
                 if meeting.right.is_none() {
@@ -488,7 +519,7 @@ impl Round<'_> {
         };
         let judgement = judge(together, item);
         let (outcome, class) = match &judgement {
-            Judgement::Intact => (Outcome::Intact, ItemClass::Ok),
+            Judgement::Intact(_) => (Outcome::Intact, ItemClass::Ok),
             Judgement::Altered { .. } => (Outcome::Altered, ItemClass::Altered),
             Judgement::Pointer(_) => (Outcome::Pointer, ItemClass::Pointer),
             Judgement::Conflict(_) => (Outcome::Conflict, ItemClass::NotChecked(Code::Conflict.name())),
@@ -498,6 +529,11 @@ impl Round<'_> {
             Judgement::Unread(Unread::Pointer) => (Outcome::Pointer, ItemClass::Pointer),
             Judgement::Unread(why) => (Outcome::Unread(why.name()), ItemClass::NotRead(why.name())),
         };
+        if let Judgement::Intact(agreed) = &judgement
+            && meeting.intact.is_none()
+        {
+            meeting.intact = Some((fitted.map(|(claims, _)| claims), agreed.clone()));
+        }
         meeting.note(outcome);
         let (code, expected, found, detail) = match judgement {
             // No digest of a known-bad item is shown, of whatever algorithm.
@@ -516,7 +552,7 @@ impl Round<'_> {
                 meeting.incomparable.get_or_insert_with(|| item.locator.clone());
                 return Ok((class, None));
             }
-            Judgement::Intact | Judgement::Unread(_) => return Ok((class, None)),
+            Judgement::Intact(_) | Judgement::Unread(_) => return Ok((class, None)),
         };
         let by = expected.as_ref().and_then(|d| meeting.claims.giving(d)).or(meeting.claims.first());
         let finding = Finding {
@@ -599,6 +635,7 @@ impl Round<'_> {
                 source: first.source,
                 line: first.line,
                 interrupted: meeting.claims.iter().any(|(c, _)| c.interrupted),
+                namesake: None,
                 fetch: meeting.claims.iter().find_map(|(c, _)| c.fetch.clone()),
                 inside: meeting.claims.inside(),
             };
@@ -610,11 +647,14 @@ impl Round<'_> {
             let detail = "no digest of it was measured that a manifest claims of its name".to_string();
             self.findings.finding(Finding::of_place(Code::Unverifiable, item, detail))?;
         }
-        for (claim, count) in meeting.claims.iter() {
+        let inside = meeting.claims.inside();
+        let (fitted, agreed) = meeting.intact.unwrap_or_default();
+        let claims = fitted.unwrap_or(meeting.claims);
+        for (claim, count) in claims.iter() {
             let unnamed = claim.inside.map_or(0, |inside| inside.unnamed);
             let class = match (outcome, &claim.unusable) {
                 // What its samples are decides what becomes of it.
-                (Outcome::Altered, _) if meeting.claims.inside().is_some() => {
+                (Outcome::Altered, _) if inside.is_some() => {
                     let (source, name) = (claim.source, name.clone());
                     let open = OpenClaim { source, name, claims: count, unnamed };
                     self.opened.push(&super::claim_key(&place), &open)?;
@@ -628,6 +668,23 @@ impl Round<'_> {
                     let (code, why) = excuse(unusable);
                     self.unchecked(claim, &locator, code, why)?;
                     ClaimClass::NotChecked(code.name())
+                }
+                (Outcome::Intact, None) if claim.yields && !all_in(&claim.digests, &agreed) => {
+                    // Where git itself says that the pointer's text is the file, that is what was published.
+                    if agreed.of(Algorithm::GitBlob).is_some() {
+                        ClaimClass::NotChecked("its pointer is published as it is")
+                    } else {
+                        let why = "a pointer stands in place of the data, and a manifest lists the pointer";
+                        self.unchecked(claim, &locator, Code::Pointer, why)?;
+                        ClaimClass::Pointer
+                    }
+                }
+                (Outcome::Intact, None) if !all_in(&claim.digests, &agreed) => {
+                    let lacking = claim.digests.set().minus(agreed.set());
+                    let lacking: Vec<_> = lacking.iter().map(Algorithm::name).collect();
+                    let why = format!("its {} was not measured", lacking.join(" and "));
+                    self.unchecked(claim, &locator, Code::Unverifiable, &why)?;
+                    ClaimClass::NotChecked(Code::Unverifiable.name())
                 }
                 (Outcome::Intact, None) => match claim.digests.strongest() {
                     Some(strongest) => {
@@ -717,6 +774,11 @@ impl Round<'_> {
             detail: why.to_string(),
         })
     }
+}
+
+/// Whether each of these digests is one that agreed.
+fn all_in(claimed: &Digests, agreed: &Digests) -> bool {
+    claimed.iter().all(|digest| agreed.of(digest.algorithm()) == Some(digest))
 }
 
 /// Where a name points: into the file that its first `shard` bytes name, or to a file.

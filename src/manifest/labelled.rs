@@ -112,7 +112,7 @@ fn is_a_length(bytes: &[u8]) -> bool {
 }
 
 /// One byte over and over: nobody's digest.
-fn is_blank(bytes: &[u8]) -> bool {
+pub(super) fn is_blank(bytes: &[u8]) -> bool {
     bytes.len() >= 4 && bytes.windows(2).all(|pair| pair[0] == pair[1])
 }
 

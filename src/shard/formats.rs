@@ -57,6 +57,15 @@ pub fn recognise(name: &[u8], head: &[u8]) -> Option<&'static dyn Format> {
     formats().iter().copied().find(|format| format.recognises(name, head))
 }
 
+/// The format of a member of an archive that would be opened if it lay in a folder: by its first bytes, and by the names
+/// that tables and archives have. Other texts are samples as they are.
+pub fn nested(name: &[u8], head: &[u8]) -> Option<&'static dyn Format> {
+    const NAMES: [&[u8]; 8] = [b".jsonl", b".ndjson", b".csv", b".tsv", b".zip", b".npz", b".mds", b".tar"];
+    let lower = name.to_ascii_lowercase();
+    let is_named = NAMES.iter().any(|ending| lower.ends_with(ending));
+    recognise(b"", head).or_else(|| is_named.then(|| recognise(name, head)).flatten())
+}
+
 /// A format that is known by its magic number and not looked into.
 struct Closed {
     name: &'static str,

@@ -13,6 +13,7 @@ mod rereading;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use super::options::AuditOptions;
 use super::progress::Progress;
@@ -26,7 +27,7 @@ use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::place_key;
 use crate::observation::Observation;
 use doubts::{Doubt, Met};
-use rereading::{Layer, Way};
+use rereading::{End, Layer, Way};
 
 /// Files of a manifest that are hashed in every way before it is decided which ways to try on the rest.
 const TRIAL: u64 = 16;
@@ -63,6 +64,7 @@ pub fn settle(
     scratch: &Scratch,
     findings: &mut dyn FindingSink,
     progress: &dyn Progress,
+    until: Option<Instant>,
     stop: &AtomicBool,
 ) -> Result<Distrust> {
     let (doubts, met) = doubts::doubts(claims, items, scratch)?;
@@ -72,7 +74,8 @@ pub fn settle(
     if !doubts.is_empty() {
         progress.stage("reading again what differs");
     }
-    let ways = promising(options, &doubts, &bytes, stop)?;
+    let end = End { until, stop };
+    let ways = promising(options, &doubts, &bytes, &end)?;
     let mut batch = Vec::new();
     let mut records = doubts.iter().peekable();
     while let Some(record) = records.next() {
@@ -83,7 +86,7 @@ pub fn settle(
         if batch.len() < BATCH && records.peek().is_some() {
             continue;
         }
-        let found = in_parallel(options, &batch, &bytes, stop, &|doubt| {
+        let found = in_parallel(options, &batch, &bytes, &end, &|doubt| {
             ways.get(&doubt.source).cloned().unwrap_or_default()
         });
         for (doubt, way) in batch.drain(..).zip(found) {
@@ -93,10 +96,14 @@ pub fn settle(
             told.count += 1;
             told.line = told.line.min(doubt.line);
             if let Some(of) = way.fitting(&doubt) {
-                let fit = Fit { root: doubt.root, source: doubt.source, line: doubt.line, of };
+                let Doubt { root, source, line, .. } = doubt;
+                let fit = Fit { root, source, line, value: doubt.value.clone(), of };
                 fits.push(&claim_key(&place_key(&doubt.path)), &fit)?;
             }
         }
+    }
+    if end.is_here() && !stop.load(Ordering::Relaxed) {
+        progress.notice("the time limit was reached before all that differs could be read again");
     }
     for ((source, label, way), told) in told {
         tell(source, label, way, &told, &met, findings)?;
@@ -115,7 +122,7 @@ fn promising(
     options: &AuditOptions,
     doubts: &Sorted<Doubt>,
     bytes: &Mutex<u64>,
-    stop: &AtomicBool,
+    end: &End<'_>,
 ) -> Result<BTreeMap<SourceId, BTreeSet<Way>>> {
     let mut counts: BTreeMap<SourceId, u64> = BTreeMap::new();
     for record in doubts.iter() {
@@ -135,7 +142,7 @@ fn promising(
     }
     let mut ways: BTreeMap<SourceId, BTreeSet<Way>> = BTreeMap::new();
     for batch in chosen.chunks(BATCH) {
-        let found = in_parallel(options, batch, bytes, stop, &|doubt| Way::all(doubt, options.require));
+        let found = in_parallel(options, batch, bytes, end, &|doubt| Way::all(doubt, options.require));
         for (doubt, way) in batch.iter().zip(found) {
             if let Some(way) = way {
                 ways.entry(doubt.source).or_default().insert(way);
@@ -150,7 +157,7 @@ fn in_parallel(
     options: &AuditOptions,
     doubts: &[Doubt],
     bytes: &Mutex<u64>,
-    stop: &AtomicBool,
+    end: &End<'_>,
     ways: &(dyn Fn(&Doubt) -> BTreeSet<Way> + Sync),
 ) -> Vec<Option<Way>> {
     let next = AtomicUsize::new(0);
@@ -161,10 +168,10 @@ fn in_parallel(
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let (Some(doubt), Some(slot)) = (doubts.get(at), found.get(at)) else { return };
-                    if stop.load(Ordering::Relaxed) {
+                    if end.is_here() {
                         return;
                     }
-                    let (way, read) = rereading::way_of(&options.roots, doubt, &ways(doubt), stop);
+                    let (way, read) = rereading::way_of(&options.roots, doubt, &ways(doubt), end);
                     if let (Ok(mut slot), Ok(mut bytes)) = (slot.lock(), bytes.lock()) {
                         *slot = way;
                         *bytes += read;

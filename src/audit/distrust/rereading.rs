@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use flate2::read::MultiGzDecoder;
 
 use super::doubts::Doubt;
+use crate::audit::time_limit::is_over;
 use crate::digest::{Algorithm, Digest, Running};
 use crate::manifest::open_regular;
 use crate::source::file::stamp_of;
@@ -18,6 +20,21 @@ const BLOCK: usize = 256 * 1024;
 
 /// A text has no zero byte in so many bytes at its beginning.
 const TEXT: usize = 8192;
+
+/// What ends the reading before all is read.
+pub struct End<'a> {
+    /// The time limit.
+    pub until: Option<Instant>,
+    /// A signal.
+    pub stop: &'a AtomicBool,
+}
+
+impl End<'_> {
+    /// Whether nothing more is to be read.
+    pub fn is_here(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || is_over(self.until)
+    }
+}
 
 /// What is hashed, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,12 +73,7 @@ impl Way {
 /// The first of these ways in which the claimed digest is one of the file, and how many bytes were read to find it.
 ///
 /// Only the file that was measured counts: one that changed since, or cannot be read, fits in no way.
-pub fn way_of(
-    roots: &[PathBuf],
-    doubt: &Doubt,
-    ways: &BTreeSet<Way>,
-    stop: &AtomicBool,
-) -> (Option<Way>, u64) {
+pub fn way_of(roots: &[PathBuf], doubt: &Doubt, ways: &BTreeSet<Way>, end: &End<'_>) -> (Option<Way>, u64) {
     let known = ways.iter().find(|way| {
         way.layer == Layer::Bytes
             && doubt.measured.of(way.algorithm).is_some_and(|digest| digest.bytes() == doubt.value)
@@ -70,7 +82,7 @@ pub fn way_of(
         return (doubt.size.is_none_or(|size| size == doubt.length).then_some(*way), 0);
     }
     let Some(path) = doubt.file(roots) else { return (None, 0) };
-    let mut reread = Reread { doubt, path: &path, bytes: 0, stop };
+    let mut reread = Reread { doubt, path: &path, bytes: 0, end };
     let way = reread.way(ways).ok().flatten();
     (way, reread.bytes)
 }
@@ -79,7 +91,7 @@ struct Reread<'a> {
     doubt: &'a Doubt,
     path: &'a Path,
     bytes: u64,
-    stop: &'a AtomicBool,
+    end: &'a End<'a>,
 }
 
 impl Reread<'_> {
@@ -152,7 +164,7 @@ impl Reread<'_> {
             algorithms.into_iter().filter_map(|algorithm| Running::new(algorithm, length)).collect();
         let mut block = vec![0; BLOCK];
         loop {
-            if self.stop.load(Ordering::Relaxed) {
+            if self.end.is_here() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
             let n = match from.read(&mut block) {
@@ -290,15 +302,16 @@ mod tests {
         };
         let roots = [folder.path().to_path_buf()];
         let stop = AtomicBool::new(false);
-        let found = way_of(&roots, &doubt, &Way::all(&doubt, None), &stop).0;
+        let end = End { until: None, stop: &stop };
+        let found = way_of(&roots, &doubt, &Way::all(&doubt, None), &end).0;
         // Another file than the one that was measured fits in no way.
         std::fs::write(folder.path().join("a"), [here, b"!"].concat()).unwrap();
-        assert_eq!(way_of(&roots, &doubt, &Way::all(&doubt, None), &stop).0, None);
+        assert_eq!(way_of(&roots, &doubt, &Way::all(&doubt, None), &end).0, None);
         let mut other = here.to_vec();
         if let Some(last) = other.last_mut() {
             *last ^= 1;
             std::fs::write(folder.path().join("a"), &other).unwrap();
-            assert_eq!(way_of(&roots, &doubt, &Way::all(&doubt, None), &stop).0, None);
+            assert_eq!(way_of(&roots, &doubt, &Way::all(&doubt, None), &end).0, None);
         }
         found
     }

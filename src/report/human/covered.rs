@@ -96,7 +96,10 @@ pub(in crate::report) fn read(report: &Report) -> (Vec<String>, Option<String>) 
         many(report.shards, "file", "files"),
     ));
     if coverage.shards_reused > 0 {
-        lines.push(format!("{} as an index tells of them", many(coverage.shards_reused, "file", "files")));
+        lines.push(format!(
+            "{} as an index or a state tells of them",
+            many(coverage.shards_reused, "file", "files")
+        ));
     }
     for source in report.sources.iter().filter(|source| source.unusable.is_none()) {
         lines.push(of_source(source));

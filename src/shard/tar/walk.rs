@@ -12,7 +12,7 @@ use super::header::{BLOCK, Block, Header, more_sparse_again};
 use super::pax::Records;
 use crate::finding::Code;
 use crate::locator::Escaped;
-use crate::shard::formats::recognise;
+use crate::shard::formats::nested;
 use crate::shard::ledger::{Ledger, split_at_nul};
 use crate::shard::steps::Steps;
 use crate::shard::{End, HEAD, ItemId, Reader, RegionClass};
@@ -373,7 +373,7 @@ impl Reader for Walker {
 
 /// Closes a member, and says so if it is a container itself.
 fn end_member(member: &Member, end: End, out: &mut Steps) {
-    if let Some(format) = recognise(b"", &member.head) {
+    if let Some(format) = nested(&member.name, &member.head) {
         let detail = format!("hashed whole; what is inside a nested {} is not looked at", format.name());
         out.fault(Code::Opaque, member.item, None, detail);
     }

@@ -58,6 +58,10 @@ impl Walk {
         let item = open_member(self.layer, &central, self.input.at, out);
         look_over(&central, &local, item, at, &mut self.faults, out);
         let mut content = Content::new(item, header, header.compressed.min(room));
+        if Content::refusal(header).is_some() && !is_folder {
+            // It is told as a member that cannot be read, which readers of other kinds show.
+            content = content.all_of(RegionClass::Payload);
+        }
         if is_folder {
             // No reader shows what a folder has for data.
             content = content.all_of(RegionClass::Dead);

@@ -9,7 +9,7 @@ use super::header::{Header, flag, method_name};
 use super::input::Input;
 use crate::finding::Code;
 use crate::locator::Escaped;
-use crate::shard::formats::recognise;
+use crate::shard::formats::nested;
 use crate::shard::ledger::Ledger;
 use crate::shard::steps::{Steps, share};
 use crate::shard::{End, HEAD, ItemId, RegionClass};
@@ -300,7 +300,7 @@ impl Content {
     }
 
     fn close(&mut self, out: &mut Steps) {
-        if let Some(format) = recognise(b"", &self.head) {
+        if let Some(format) = nested(&self.name, &self.head) {
             let detail = format!("hashed whole; what is inside a nested {} is not looked at", format.name());
             out.fault(Code::Opaque, self.item, None, detail);
         }

@@ -120,6 +120,10 @@ impl Format for ZippedDocument {
         begins(head) && is_called(name, DOCUMENTS)
     }
 
+    fn is_closed(&self) -> bool {
+        true
+    }
+
     fn reader(&self, _place: &Place, _out: &mut Steps) -> Option<Box<dyn Reader>> {
         None
     }
