@@ -231,9 +231,9 @@ impl<'de> Visitor<'de> for Index<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut version = None;
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = self.stop.short(|| map.next_key::<String>())? {
             match key.as_str() {
-                "version" => version = Some(map.next_value()?),
+                "version" => version = Some(self.stop.short(|| map.next_value())?),
                 "shards" => {
                     map.next_value_seed(Each(&self.stop, |shard| self.reading.shard(&shard)))?;
                 }
@@ -335,6 +335,33 @@ mod tests {
             "{:?}",
             kept.broken
         );
+    }
+
+    #[test]
+    fn nothing_of_any_length_is_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let shard = index(file("s.mds", json!({"md5": MD5})), Value::Null)["shards"][0].to_string();
+        let read = |text: String| {
+            let mut kept = Kept::default();
+            let path = folder.path().join("index.json");
+            let context =
+                Context { source: SourceId(0), file_name: b"x", path: &path, declared: DigestSet::EMPTY };
+            MdsIndex.read(&mut text.as_bytes(), &context, &mut kept).map_err(|e| e.to_string())
+        };
+        let long = "0,".repeat(1 << 20);
+        let within = shard.replacen('{', &format!("{{\"x\": [{long}0],"), 1);
+        assert!(read(format!(r#"{{"version": 2, "shards": [{within}]}}"#)).unwrap_err().contains("an entry"));
+        let key = "k".repeat(1 << 18);
+        for text in [
+            format!(r#"{{"version": 2, "{key}": 1, "shards": [{shard}]}}"#),
+            format!(r#"{{"version": "{key}", "shards": [{shard}]}}"#),
+        ] {
+            assert!(read(text).unwrap_err().contains("a key or value"));
+        }
+        let passed = format!(r#"{{"x": [{long}"{key}"], "version": 2, "shards": [{shard}]}}"#);
+        assert!(read(passed).is_ok(), "what is passed over is not held");
+        let many = vec![shard.as_str(); 9000].join(",");
+        assert!(many.len() > 1 << 20 && read(format!(r#"{{"version": 2, "shards": [{many}]}}"#)).is_ok());
     }
 
     #[test]

@@ -124,9 +124,9 @@ impl<'de> Visitor<'de> for Index<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let Index { reading, stop } = self;
         let mut version = None;
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = stop.short(|| map.next_key::<String>())? {
             match key.as_str() {
-                "wids_version" => version = Some(map.next_value()?),
+                "wids_version" => version = Some(stop.short(|| map.next_value())?),
                 "shardlist" => map.next_value_seed(Each(&stop, |shard| reading.shard(&shard)))?,
                 "datasets" => map.next_value_seed(Inner { reading: &mut *reading, stop: stop.clone() })?,
                 "source_url" => {
