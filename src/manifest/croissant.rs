@@ -76,6 +76,7 @@ impl ManifestFormat for Croissant {
         for at in 0..files.nodes.len() {
             files.tell(at, context, sink)?;
         }
+        files.tell_references(sink)?;
         Ok(Scope::Named)
     }
 }
@@ -99,6 +100,8 @@ fn whole(input: &mut dyn BufRead) -> Result<Node, ManifestError> {
 /// Everything that a description says of files, in its order.
 struct Files {
     nodes: Vec<Node>,
+    /// What the distribution refers to.
+    references: Vec<String>,
     /// By `@id`, or by name in 0.8; `None` where several are called so.
     by_id: HashMap<String, Option<usize>>,
     is_live: bool,
@@ -117,8 +120,13 @@ enum Cover {
 
 impl Files {
     fn new(root: Node) -> Files {
-        let mut files =
-            Files { nodes: Vec::new(), by_id: HashMap::new(), is_live: false, covers: RefCell::default() };
+        let mut files = Files {
+            nodes: Vec::new(),
+            references: Vec::new(),
+            by_id: HashMap::new(),
+            is_live: false,
+            covers: RefCell::default(),
+        };
         files.gather(root, false);
         for (at, node) in files.nodes.iter().enumerate() {
             if let Some(id) = node.id.first().or(node.name.first()) {
@@ -129,17 +137,22 @@ impl Files {
     }
 
     /// Takes a node and those in it. What is listed as a part of the distribution counts, whatever it is; elsewhere only
-    /// files and sets of files do.
+    /// files and sets of files do, and what has a URL or a digest like one.
     fn gather(&mut self, mut node: Node, listed: bool) {
         self.is_live |= node.is_live;
         let distribution = std::mem::take(&mut node.distribution);
         let graph = std::mem::take(&mut node.graph);
-        let is_file = node.is("FileObject") || node.is("FileSet");
-        // A reference in a distribution stands for a node of the graph.
-        if is_file || (listed && !node.is_reference()) {
+        let parts = std::mem::take(&mut node.parts);
+        let is_file = node.is("FileObject") || node.is("FileSet") || node.is_untyped_file();
+        if listed && node.is_reference() {
+            // It stands for a node elsewhere, which must be there.
+            self.references.append(&mut node.id.0);
+        } else if is_file || listed {
             self.nodes.push(node);
         }
         distribution.into_iter().for_each(|part| self.gather(part, true));
+        // A dataset may have other datasets and texts as its parts; a file has files.
+        parts.into_iter().for_each(|part| self.gather(part, is_file || listed));
         graph.into_iter().for_each(|part| self.gather(part, false));
     }
 
@@ -171,6 +184,20 @@ impl Files {
             return Ok(sink.claim(self.claim(node, line, context))?);
         }
         self.tell_contained(node, line, context, sink)
+    }
+
+    /// Rejects what the distribution refers to without its being there. Such entries come after all others.
+    fn tell_references(&self, sink: &mut dyn ClaimSink) -> Result<(), ManifestError> {
+        for (at, id) in self.references.iter().enumerate() {
+            if !self.by_id.contains_key(bare(id)) {
+                let id = Escaped(id.as_bytes());
+                let why = format!(
+                    "it refers to {id}, and the manifest describes no FileObject or FileSet of that @id"
+                );
+                sink.reject((self.nodes.len() + at) as u64 + 1, why)?;
+            }
+        }
+        Ok(())
     }
 
     fn tell_contained(

@@ -6,7 +6,11 @@ use std::io::{BufRead, BufReader};
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::json_limit::{Limit, Limited};
 use super::{ManifestError, begins_like_json};
+
+/// Bytes of the largest entry: what is longer is no description of a file.
+const LARGEST_ENTRY: u64 = 1 << 20;
 
 /// Reads one JSON value with nothing after it. `failure` is where `seed` leaves an error of its own.
 ///
@@ -24,26 +28,35 @@ where
         return Err(ManifestError::NotThisFormat("it does not begin with a JSON object".to_owned()));
     }
     let stop = Stop::default();
-    let mut json = serde_json::Deserializer::from_reader(BufReader::new(input));
+    let mut json =
+        serde_json::Deserializer::from_reader(BufReader::new(Limited::new(input, stop.limit.clone())));
     let read = seed(stop.clone()).deserialize(&mut json).and_then(|value| json.end().map(|()| value));
-    read.map_err(|error| stop.take().unwrap_or_else(|| broken(error, what)))
+    read.map_err(|error| stop.take().or_else(|| stop.limit.failure()).unwrap_or_else(|| broken(error, what)))
 }
 
-/// An error of ours beside the parser, which knows only its own.
+/// An error of ours beside the parser, which knows only its own, and the limit of what it holds.
 #[derive(Clone, Default)]
-pub(super) struct Stop(std::rc::Rc<std::cell::RefCell<Option<ManifestError>>>);
+pub(super) struct Stop {
+    failure: std::rc::Rc<std::cell::RefCell<Option<ManifestError>>>,
+    limit: Limit,
+}
 
 impl Stop {
     /// Stops the parser with this error.
     pub fn on<T, E: de::Error>(&self, result: Result<T, ManifestError>) -> Result<T, E> {
         result.map_err(|error| {
-            *self.0.borrow_mut() = Some(error);
+            *self.failure.borrow_mut() = Some(error);
             E::custom("stopped")
         })
     }
 
     fn take(&self) -> Option<ManifestError> {
-        self.0.borrow_mut().take()
+        self.failure.borrow_mut().take()
+    }
+
+    /// Reads a key or a short value, which must not be long.
+    pub fn short<T>(&self, read: impl FnOnce() -> T) -> T {
+        self.limit.key(read)
     }
 }
 
@@ -66,7 +79,9 @@ impl<'de, F: FnMut(Value) -> Result<(), ManifestError>> Visitor<'de> for Each<'_
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
-        while let Some(entry) = entries.next_element::<Value>()? {
+        while let Some(entry) =
+            self.0.limit.within(LARGEST_ENTRY, "an entry", || entries.next_element::<Value>())?
+        {
             let taken = (self.1)(entry);
             self.0.on(taken)?;
         }

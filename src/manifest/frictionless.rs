@@ -9,12 +9,13 @@
 mod resource;
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use self::resource::{Hash, Resource};
+use self::resource::{Hash, OfResource, Resource};
+use super::json_limit::{Limit, Limited};
 use super::labelled::Writing;
 use super::{Context, ManifestError, ManifestFormat, begins_like_json, url_subject};
 use crate::claim::{Claim, ClaimSink, Scope, Unusable};
@@ -49,12 +50,17 @@ impl ManifestFormat for Frictionless {
         if !begins_like_json(input.fill_buf()?) {
             return Err(not_this_format("it does not begin with a JSON object"));
         }
-        let mut reading = Reading { context, sink, ordinal: 0, claims: 0, failure: None };
-        let strings = Strings { inner: input, since_quote: 0 };
-        let mut json = serde_json::Deserializer::from_reader(BufReader::new(strings));
+        let mut reading =
+            Reading { context, sink, ordinal: 0, claims: 0, failure: None, limit: Limit::default() };
+        let limited = Limited::new(input, reading.limit.clone());
+        let mut json = serde_json::Deserializer::from_reader(BufReader::new(limited));
         let parsed = Package(&mut reading).deserialize(&mut json).and_then(|()| json.end());
         if let Err(e) = parsed {
-            return Err(reading.failure.take().unwrap_or_else(|| broken(e)));
+            return Err(reading
+                .failure
+                .take()
+                .or_else(|| reading.limit.failure())
+                .unwrap_or_else(|| broken(e)));
         }
         if reading.claims == 0 {
             return Err(not_this_format("none of its resources is a file"));
@@ -90,6 +96,7 @@ struct Reading<'a> {
     claims: u64,
     /// Why parsing was stopped from inside.
     failure: Option<ManifestError>,
+    limit: Limit,
 }
 
 impl Reading<'_> {
@@ -163,7 +170,7 @@ impl<'de> Visitor<'de> for Package<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut seen = false;
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = self.0.limit.key(|| map.next_key::<String>())? {
             if key != "resources" {
                 map.next_value::<IgnoredAny>()?;
             } else if std::mem::replace(&mut seen, true) {
@@ -200,37 +207,13 @@ impl<'de> Visitor<'de> for Resources<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        while let Some(resource) = entries.next_element::<Resource>()? {
+        while let Some(resource) = entries.next_element_seed(OfResource(&self.0.limit))? {
             if let Err(e) = self.0.resource(resource) {
                 self.0.failure = Some(e);
                 return Err(de::Error::custom("stopped"));
             }
         }
         Ok(())
-    }
-}
-
-/// Hands on JSON as long as no string in it is too long to be held.
-struct Strings<R> {
-    inner: R,
-    since_quote: u64,
-}
-
-/// Data in a descriptor may be long texts.
-const LONGEST_STRING: u64 = 64 << 20;
-
-impl<R: Read> Read for Strings<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(into)?;
-        match memchr::memrchr(b'"', &into[..n]) {
-            Some(at) => self.since_quote = (n - at) as u64,
-            None => self.since_quote += n as u64,
-        }
-        if self.since_quote > LONGEST_STRING {
-            let why = format!("a string in it is longer than {LONGEST_STRING} bytes");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
-        }
-        Ok(n)
     }
 }
 
@@ -295,6 +278,27 @@ mod tests {
             kept.rejected.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
             [7, 8, 9, 10, 11].map(|n| n + 1)
         );
+    }
+
+    #[test]
+    fn nothing_of_any_length_is_held() {
+        let reason = |resources: &str| package(resources).0.unwrap_err().to_string();
+        let long = "x".repeat(1 << 18);
+        assert!(reason(&format!(r#"{{"path": [{}"a"]}}"#, "\"a\",".repeat(5 << 20))).contains("the path"));
+        for resource in [
+            format!(r#"{{"path": "a", "hash": "{long}"}}"#),
+            format!(r#"{{"path": "a", "{long}": 1}}"#),
+            format!("\"{long}\""),
+        ] {
+            assert!(reason(&resource).contains("a key or value"));
+        }
+        // What stands in the descriptor is passed over.
+        let data = "x".repeat(20 << 20);
+        let (scope, kept) = package(&format!(
+            r#"{{"data": ["{data}"]}}, {{"data": "{data}"}}, [1], {{"path": "a", "hash": "{MD5}"}}"#
+        ));
+        assert!(scope.is_ok());
+        assert_eq!((kept.paths(), kept.rejected.len()), (vec!["a".to_owned()], 1));
     }
 
     #[test]

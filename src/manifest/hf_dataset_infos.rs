@@ -45,10 +45,11 @@ impl ManifestFormat for HfDatasetInfos {
         context: &Context<'_>,
         sink: &mut dyn ClaimSink,
     ) -> Result<Scope, ManifestError> {
-        let mut reading = Reading { source: context.source, sink, ordinal: 0, seen: HashSet::new() };
+        let mut reading =
+            Reading { source: context.source, sink, ordinal: 0, claims: 0, seen: HashSet::new() };
         walk(input, &mut reading)?;
-        if reading.ordinal == 0 {
-            let why = "it lists no download: it was written without their checksums";
+        if reading.claims == 0 {
+            let why = "it lists no download with its URL: it was written without their checksums";
             return Err(ManifestError::NotThisFormat(why.to_owned()));
         }
         Ok(Scope::Named)
@@ -69,6 +70,7 @@ struct Reading<'a> {
     source: SourceId,
     sink: &'a mut dyn ClaimSink,
     ordinal: u64,
+    claims: u64,
     /// Digests of the downloads so far.
     seen: HashSet<[u8; 32]>,
 }
@@ -99,6 +101,7 @@ impl Walk for Reading<'_> {
         if self.seen.len() < REMEMBERED {
             self.seen.insert(whole.into());
         }
+        self.claims += 1;
         let mut claim = Claim::new(self.source, self.ordinal, download_subject(url.as_bytes(), &[]));
         claim.size = num_bytes.as_u64();
         claim = match (&checksum, &num_bytes) {
@@ -178,6 +181,9 @@ mod tests {
         let reason = |text: &str| infos(text).0.unwrap_err().to_string();
         assert!(reason("{}").contains("no download"));
         assert!(reason(r#"{"a": {"download_checksums": null}}"#).contains("no download"));
+        assert!(
+            reason(r#"{"download_checksums": [{"num_bytes": 6, "checksum": null}]}"#).contains("no download")
+        );
         assert!(reason(r#"{"a": {"download_checksums": {"u": 1}}}"#).contains("shape"));
     }
 

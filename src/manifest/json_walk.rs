@@ -10,7 +10,11 @@ use serde::de::{
 };
 use serde_json::Value;
 
+use super::json_limit::{Limit, Limited};
 use super::{ManifestError, begins_like_json};
+
+/// Bytes of the largest entry: what is longer is no description of a file.
+const LARGEST_ENTRY: u64 = 1 << 20;
 
 /// What to do with the value of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +70,11 @@ pub(super) fn walk<W: Walk>(input: &mut dyn BufRead, format: &mut W) -> Result<(
         return Err(ManifestError::NotThisFormat("it does not begin with a JSON array or object".to_owned()));
     }
     let mut failure = None;
-    let mut json = serde_json::Deserializer::from_reader(BufReader::new(input));
-    let read = Level { format, failure: &mut failure, step: Step::Either, depth: 0 }.deserialize(&mut json);
-    read.and_then(|()| json.end()).map_err(|e| failure.unwrap_or_else(|| broken(&e, W::WHAT)))
+    let limit = Limit::default();
+    let mut json = serde_json::Deserializer::from_reader(BufReader::new(Limited::new(input, limit.clone())));
+    let level = Level { format, failure: &mut failure, limit: &limit, step: Step::Either, depth: 0 };
+    let read = level.deserialize(&mut json).and_then(|()| json.end());
+    read.map_err(|e| failure.or_else(|| limit.failure()).unwrap_or_else(|| broken(&e, W::WHAT)))
 }
 
 /// Says where the JSON is broken. The parser's own message may hold a value and is not passed on.
@@ -94,6 +100,7 @@ struct Level<'w, W> {
     format: &'w mut W,
     /// Why reading was stopped from inside: the parser knows only its own errors.
     failure: &'w mut Option<ManifestError>,
+    limit: &'w Limit,
     step: Step,
     depth: usize,
 }
@@ -116,6 +123,8 @@ impl<'de, W: Walk> DeserializeSeed<'de> for Level<'_, W> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        // Where a text stands for entries, it is held; an object or array begins limits of its own.
+        self.limit.begin(LARGEST_ENTRY, "a text");
         deserializer.deserialize_any(self)
     }
 }
@@ -128,20 +137,24 @@ impl<'de, W: Walk> Visitor<'de> for Level<'_, W> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
+        self.limit.end();
         if self.step == Step::Into {
             while entries.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(());
         }
-        while let Some(entry) = entries.next_element::<W::Entry>()? {
+        while let Some(entry) =
+            self.limit.within(LARGEST_ENTRY, "an entry", || entries.next_element::<W::Entry>())?
+        {
             self.entry(None, entry)?;
         }
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
+        self.limit.end();
+        while let Some(key) = self.limit.key(|| map.next_key::<String>())? {
             if self.step == Step::Entries {
-                let entry = map.next_value::<W::Entry>()?;
+                let entry = self.limit.within(LARGEST_ENTRY, "an entry", || map.next_value::<W::Entry>())?;
                 self.entry(Some(key), entry)?;
                 continue;
             }
@@ -150,14 +163,16 @@ impl<'de, W: Walk> Visitor<'de> for Level<'_, W> {
                     map.next_value::<IgnoredAny>()?;
                 }
                 Step::Value => {
-                    let value = map.next_value::<Value>()?;
+                    let value = self.limit.within(LARGEST_ENTRY, "a value", || map.next_value::<Value>())?;
                     let taken = self.format.value(&key, value);
                     self.stop_on_error(taken)?;
                 }
                 step => {
                     let depth = self.depth + 1;
                     let (format, failure) = (&mut *self.format, &mut *self.failure);
-                    map.next_value_seed(Level { format, failure, step, depth })?;
+                    let limit = self.limit;
+                    map.next_value_seed(Level { format, failure, limit, step, depth })?;
+                    limit.end();
                 }
             }
         }

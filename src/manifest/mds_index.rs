@@ -41,7 +41,7 @@ impl ManifestFormat for MdsIndex {
         context: &Context<'_>,
         sink: &mut dyn ClaimSink,
     ) -> Result<Scope, ManifestError> {
-        let mut reading = Reading { context, sink, ordinal: 0 };
+        let mut reading = Reading { context, sink, ordinal: 0, claims: 0, found: Found::default() };
         let version = read(input, "an MDS index", |stop| Index { reading: &mut reading, stop })?;
         if version.as_ref().and_then(Value::as_u64) != Some(2) {
             return Err(not_this_format("its version is not 2, the only one known"));
@@ -49,6 +49,10 @@ impl ManifestFormat for MdsIndex {
         if reading.ordinal == 0 {
             return Err(not_this_format("it lists no shard"));
         }
+        if reading.claims == 0 {
+            return Err(not_this_format("none of the shards it lists is described as an index has it"));
+        }
+        reading.tell_place()?;
         Ok(Scope::Folder(Vec::new()))
     }
 }
@@ -63,6 +67,17 @@ struct Reading<'a> {
     sink: &'a mut dyn ClaimSink,
     /// Shards so far.
     ordinal: u64,
+    /// Files claimed so far.
+    claims: u64,
+    found: Found,
+}
+
+/// Which files lie beside the index.
+#[derive(Default)]
+struct Found {
+    any: bool,
+    /// Files that are published in two forms, of which neither is there.
+    neither: u64,
 }
 
 /// A file of a shard.
@@ -114,6 +129,8 @@ impl Reading<'_> {
 
     fn claims(&mut self, raw: &FileInfo<'_>, zip: Option<&FileInfo<'_>>) -> Result<(), ManifestError> {
         let (has_raw, has_zip) = (self.is_there(raw), zip.is_some_and(|zip| self.is_there(zip)));
+        self.found.any |= has_raw || has_zip;
+        self.found.neither += u64::from(zip.is_some() && !has_raw && !has_zip);
         if let Some(zip) = zip.filter(|_| has_zip || !has_raw) {
             self.claim(zip)?;
         }
@@ -124,6 +141,7 @@ impl Reading<'_> {
     }
 
     fn claim(&mut self, file: &FileInfo<'_>) -> Result<(), ManifestError> {
+        self.claims += 1;
         let subject = subject(file.name.as_bytes());
         let mut claim =
             Claim { size: Some(file.size), ..Claim::new(self.context.source, self.ordinal, subject) };
@@ -132,6 +150,16 @@ impl Reading<'_> {
             claim = claim.labelled(algorithm, value.as_bytes(), Writing::Hex);
         }
         Ok(self.sink.claim(claim)?)
+    }
+
+    /// Says why files may be told as missing: without one beside the index nobody knows in which form they are there.
+    fn tell_place(&mut self) -> Result<(), ManifestError> {
+        if self.found.any || self.found.neither == 0 {
+            return Ok(());
+        }
+        let why = "none of its shards lies beside it, so they are sought as compressed files only: if they lie raw in \
+                   another folder, verify with a copy of the index in that folder";
+        Ok(self.sink.broken(None, why.to_owned())?)
     }
 
     /// Where a file would lie, if its name is one.
@@ -203,9 +231,9 @@ impl<'de> Visitor<'de> for Index<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut version = None;
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = self.stop.short(|| map.next_key::<String>())? {
             match key.as_str() {
-                "version" => version = Some(map.next_value()?),
+                "version" => version = Some(self.stop.short(|| map.next_value())?),
                 "shards" => {
                     map.next_value_seed(Each(&self.stop, |shard| self.reading.shard(&shard)))?;
                 }
@@ -264,7 +292,9 @@ mod tests {
         let paths = || {
             let (scope, kept) = read_in(folder.path(), &index);
             assert_eq!(scope.unwrap(), Scope::Folder(Vec::new()));
-            assert!(kept.rejected.is_empty() && kept.broken.is_empty());
+            assert!(kept.rejected.is_empty());
+            let is_beside = fs::read_dir(folder.path()).unwrap().next().is_some();
+            assert_eq!(kept.broken.len(), usize::from(!is_beside), "it is told where no shard is there");
             kept.paths()
         };
         assert_eq!(paths(), ["s.mds.zstd"], "what was published is missing");
@@ -308,6 +338,33 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_any_length_is_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let shard = index(file("s.mds", json!({"md5": MD5})), Value::Null)["shards"][0].to_string();
+        let read = |text: String| {
+            let mut kept = Kept::default();
+            let path = folder.path().join("index.json");
+            let context =
+                Context { source: SourceId(0), file_name: b"x", path: &path, declared: DigestSet::EMPTY };
+            MdsIndex.read(&mut text.as_bytes(), &context, &mut kept).map_err(|e| e.to_string())
+        };
+        let long = "0,".repeat(1 << 20);
+        let within = shard.replacen('{', &format!("{{\"x\": [{long}0],"), 1);
+        assert!(read(format!(r#"{{"version": 2, "shards": [{within}]}}"#)).unwrap_err().contains("an entry"));
+        let key = "k".repeat(1 << 18);
+        for text in [
+            format!(r#"{{"version": 2, "{key}": 1, "shards": [{shard}]}}"#),
+            format!(r#"{{"version": "{key}", "shards": [{shard}]}}"#),
+        ] {
+            assert!(read(text).unwrap_err().contains("a key or value"));
+        }
+        let passed = format!(r#"{{"x": [{long}"{key}"], "version": 2, "shards": [{shard}]}}"#);
+        assert!(read(passed).is_ok(), "what is passed over is not held");
+        let many = vec![shard.as_str(); 9000].join(",");
+        assert!(many.len() > 1 << 20 && read(format!(r#"{{"version": 2, "shards": [{many}]}}"#)).is_ok());
+    }
+
+    #[test]
     fn other_shapes_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let sound = index(file("s.mds", json!({"md5": MD5})), Value::Null);
@@ -323,7 +380,8 @@ mod tests {
         let rejected = |key: &str, value: Value| {
             let mut other = sound.clone();
             other["shards"][0][key] = value;
-            let kept = read_in(folder.path(), &other).1;
+            let (read, kept) = read_in(folder.path(), &other);
+            assert!(read.unwrap_err().to_string().contains("none of the shards"), "{key}");
             (kept.claims.len(), kept.rejected.len())
         };
         for (key, value) in [

@@ -20,6 +20,7 @@ pub mod hashdeep;
 pub mod hf_dataset_infos;
 pub mod hf_local;
 pub mod hf_tree;
+mod json_limit;
 mod json_walk;
 pub mod labelled;
 pub mod lfs_pointer;

@@ -35,7 +35,7 @@ impl ManifestFormat for Wids {
         context: &Context<'_>,
         sink: &mut dyn ClaimSink,
     ) -> Result<Scope, ManifestError> {
-        let mut reading = Reading { source: context.source, sink, ordinal: 0, elsewhere: 0 };
+        let mut reading = Reading { source: context.source, sink, ordinal: 0, claims: 0, elsewhere: 0 };
         let version =
             read(input, "a wids index", |stop| Index { reading: &mut reading, stop: stop.clone() })?;
         if version.as_ref().and_then(Value::as_u64) != Some(1) {
@@ -43,6 +43,9 @@ impl ManifestFormat for Wids {
         }
         if reading.ordinal == 0 {
             return Err(not_this_format("it lists no shard"));
+        }
+        if reading.claims == 0 {
+            return Err(not_this_format("none of the shards it lists has a url"));
         }
         // What it does not say itself it cannot be complete of.
         Ok(if reading.elsewhere > 0 { Scope::Unknown } else { Scope::Folder(Vec::new()) })
@@ -59,6 +62,8 @@ struct Reading<'a> {
     sink: &'a mut dyn ClaimSink,
     /// Shards so far.
     ordinal: u64,
+    /// Shards claimed so far.
+    claims: u64,
     /// Indexes that it only refers to.
     elsewhere: u64,
 }
@@ -69,6 +74,7 @@ impl Reading<'_> {
         let Some(url) = shard["url"].as_str() else {
             return Ok(self.sink.reject(self.ordinal, "it has no url".to_owned())?);
         };
+        self.claims += 1;
         let (size, sum) = (&shard["filesize"], &shard["md5sum"]);
         let mut claim = Claim {
             size: size.as_u64(),
@@ -118,9 +124,9 @@ impl<'de> Visitor<'de> for Index<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let Index { reading, stop } = self;
         let mut version = None;
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = stop.short(|| map.next_key::<String>())? {
             match key.as_str() {
-                "wids_version" => version = Some(map.next_value()?),
+                "wids_version" => version = Some(stop.short(|| map.next_value())?),
                 "shardlist" => map.next_value_seed(Each(&stop, |shard| reading.shard(&shard)))?,
                 "datasets" => map.next_value_seed(Inner { reading: &mut *reading, stop: stop.clone() })?,
                 "source_url" => {
@@ -222,6 +228,7 @@ mod tests {
         assert!(refused(json!({"wids_version": 2, "shardlist": [{"url": "a"}]})).contains("wids_version"));
         assert!(refused(json!({"shardlist": [{"url": "a"}]})).contains("wids_version"));
         assert!(refused(json!({"wids_version": 1, "shardlist": []})).contains("no shard"));
+        assert!(refused(json!({"wids_version": 1, "shardlist": [{"md5sum": MD5}, 1]})).contains("has a url"));
         assert!(refused(json!({"wids_version": 1, "shardlist": "a"})).contains("shape"));
         let kept =
             index(&json!({"wids_version": 1, "shardlist": [1, {"url": 1}, {"url": "a", "filesize": "x"}]})).1;

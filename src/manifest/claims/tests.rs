@@ -52,6 +52,16 @@ fn rows_of_csv_are_claims() {
 }
 
 #[test]
+fn a_row_of_json_with_a_key_twice_is_rejected() {
+    let row = |more: &str| {
+        format!(r#"{{"stance": "expect", {more}"name": "a", "algorithm": "md5", "digest": "{MD5}"}}"#)
+    };
+    let (_, kept) = table(&[row(""), row(r#""name": "b", "#), row(r#""note": 1, "note": 1, "#)].join("\n"));
+    assert_eq!((kept.paths(), lines(&kept)), (vec!["a".to_owned()], vec![2, 3]));
+    assert!(kept.rejected.iter().all(|(_, why)| why.contains("twice")));
+}
+
+#[test]
 fn rows_of_json_are_claims() {
     let content = format!(
         "{{\"stance\": \"expect\", \"name\": \"a\", \"size\": 6, \"algorithm\": \"md5\", \"digest\": \"{MD5}\"}}\n\n\

@@ -1,6 +1,10 @@
 //! Tables of claims as text: CSV with a header, and JSON Lines.
 
-use serde_json::Value;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::super::csv_line::Broken;
 use super::*;
@@ -118,9 +122,46 @@ pub(super) fn json_lines(input: &mut dyn BufRead, rows: &mut Rows<'_>) -> Result
     Ok(())
 }
 
-/// A row as JSON. A key that stands twice counts as its last value does, which is how JSON is read by most.
+/// The fields of a row as JSON.
+#[derive(Default)]
+struct Fields {
+    by_key: Map<String, Value>,
+    /// A key of it stands twice: of two values nobody knows which one counts.
+    is_doubled: bool,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OfFields)
+    }
+}
+
+struct OfFields;
+
+impl<'de> Visitor<'de> for OfFields {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        while let Some((key, value)) = map.next_entry::<String, Value>()? {
+            fields.is_doubled |= fields.by_key.insert(key, value).is_some();
+        }
+        Ok(fields)
+    }
+}
+
+/// A row as JSON.
 fn row_of_json(text: &[u8]) -> Result<Row, &'static str> {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(text) else { return Err("it is no JSON object") };
+    let Ok(Fields { by_key: fields, is_doubled }) = serde_json::from_slice(text) else {
+        return Err("it is no JSON object");
+    };
+    if is_doubled {
+        return Err("a key of it stands twice, and nobody knows which value counts");
+    }
     let mut is_odd = false;
     let mut text = |key: &str| match fields.get(key) {
         None | Some(Value::Null) => None,

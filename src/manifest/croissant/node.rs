@@ -42,7 +42,11 @@ pub(super) struct Node {
     pub(super) contained_in: Vec<Container>,
     pub(super) is_live: bool,
     pub(super) distribution: Vec<Node>,
+    /// What `hasPart` holds.
+    pub(super) parts: Vec<Node>,
     pub(super) graph: Vec<Node>,
+    /// A key other than `@id` stands in it.
+    says_more: bool,
 }
 
 impl Node {
@@ -53,7 +57,12 @@ impl Node {
 
     /// Whether it says nothing of its own: it stands for a node elsewhere.
     pub(super) fn is_reference(&self) -> bool {
-        self.types.0.is_empty() && self.content_url.0.is_empty() && !self.id.0.is_empty()
+        !self.says_more && !self.id.0.is_empty()
+    }
+
+    /// Whether it can only be about a file, though it does not say what it is.
+    pub(super) fn is_untyped_file(&self) -> bool {
+        self.types.0.is_empty() && !(self.content_url.0.is_empty() && self.digests.is_empty())
     }
 
     /// Whether it is a git repository.
@@ -62,6 +71,7 @@ impl Node {
     }
 
     fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        self.says_more |= key != "@id";
         match bare(key) {
             "@type" => self.types.add(map.next_value()?),
             "@id" => self.id.add(map.next_value()?),
@@ -72,6 +82,7 @@ impl Node {
             "containedIn" => self.contained_in.append(&mut map.next_value::<Many<Container>>()?.0),
             "isLiveDataset" => self.is_live |= map.next_value::<Texts>()?.first() == Some("true"),
             "distribution" => self.distribution.append(&mut map.next_value::<Many<Node>>()?.0),
+            "hasPart" => self.parts.append(&mut map.next_value::<Many<Node>>()?.0),
             "@graph" => self.graph.append(&mut map.next_value::<Many<Node>>()?.0),
             label if Algorithm::from_name(label).is_some() => {
                 let texts = map.next_value::<Texts>()?.0;

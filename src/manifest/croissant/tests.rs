@@ -143,6 +143,37 @@ fn repositories_and_folders_are_no_files() {
 }
 
 #[test]
+fn what_the_distribution_lists_is_never_passed_over() {
+    let parts = [
+        file("a", "a.csv", &sha256()),
+        format!(r#"{{"@id": "b.csv", "name": "b.csv"{}}}"#, sha256()),
+        r#"{"@id": "gone"}"#.to_owned(),
+        r#""gone2""#.to_owned(),
+        r##""#a""##.to_owned(),
+        r#"{"@id": "named", "name": "named"}"#.to_owned(),
+    ];
+    let (_, kept) = croissant(&format!("[{}]", parts.join(", ")));
+    assert_eq!(kept.names(), ["a.csv"]);
+    assert_eq!(kept.rejected.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 4, 5]);
+    assert!(kept.rejected[2].1.contains("gone,") && kept.rejected[3].1.contains("gone2,"));
+}
+
+#[test]
+fn parts_of_files_and_datasets_count_where_they_are_files() {
+    let part = file("in", "in.csv", &sha256());
+    let whole = file("a", "a.csv", &format!(r#"{}, "hasPart": [{part}, {{"@id": "gone"}}]"#, sha256()));
+    let (_, kept) = croissant(&format!("[{whole}]"));
+    assert_eq!((kept.names(), kept.rejected.len()), (vec!["a.csv".to_owned(), "in.csv".to_owned()], 1));
+    let untyped = format!(r#"{{"@id": "u", "contentUrl": "u.csv"{}}}"#, sha256());
+    let text = format!(
+        r#"{{"@type": "sc:Dataset", "hasPart": [{}, {untyped}, "https://h.org/other", {{"@type": "sc:Dataset"}}]}}"#,
+        file("b", "b.csv", &sha256())
+    );
+    let kept = read(&Croissant, "x.json", DigestSet::EMPTY, text.as_bytes()).1;
+    assert_eq!((kept.names(), kept.rejected.len()), (vec!["b.csv".to_owned()], 1));
+}
+
+#[test]
 fn a_graph_and_a_live_dataset() {
     let text = format!(
         r#"{{"@context": "http://mlcommons.org/croissant/", "@graph": [{{"@type": "sc:Dataset", "isLiveDataset": true,

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+
+use super::super::json_limit::Limit;
+
+/// Bytes of the paths of one resource, which are held together.
+const LARGEST_PATH: u64 = 16 << 20;
 
 /// An element of `resources`.
 pub(super) enum Resource {
@@ -71,15 +75,20 @@ impl Fields {
     }
 }
 
-impl<'de> Deserialize<'de> for Resource {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OfResource)
+/// A resource, of which what is held is held within a limit.
+pub(super) struct OfResource<'l>(pub(super) &'l Limit);
+
+impl<'de> DeserializeSeed<'de> for OfResource<'_> {
+    type Value = Resource;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Resource, D::Error> {
+        let limit = self.0;
+        // A text in its place; an object or a list ends that.
+        limit.key(|| deserializer.deserialize_any(self))
     }
 }
 
-struct OfResource;
-
-impl<'de> Visitor<'de> for OfResource {
+impl<'de> Visitor<'de> for OfResource<'_> {
     type Value = Resource;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,7 +98,7 @@ impl<'de> Visitor<'de> for OfResource {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Resource, A::Error> {
         let mut fields = Fields::default();
         let mut seen = [false; 5];
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = self.0.key(|| map.next_key::<String>())? {
             let (number, field) = match key.as_str() {
                 "path" => (0, &mut fields.path),
                 "hash" => (1, &mut fields.hash),
@@ -106,12 +115,17 @@ impl<'de> Visitor<'de> for OfResource {
             if std::mem::replace(&mut seen[number], true) {
                 return Err(de::Error::custom("a field stands twice"));
             }
-            *field = map.next_value()?;
+            *field = if number == 0 {
+                self.0.within(LARGEST_PATH, "the path", || map.next_value())?
+            } else {
+                self.0.key(|| map.next_value())?
+            };
         }
         Ok(Resource::Object(fields))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Resource, A::Error> {
+        self.0.end();
         while elements.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Resource::Odd)
     }
