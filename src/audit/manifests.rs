@@ -200,9 +200,9 @@ pub fn load(
         loaded.0.push(loader.report);
     }
     let (mut reports, scopes, own_files, unknown_scope) = loaded;
-    urls::bind(&urls.sorted()?, listing, scratch, &mut |claim| {
+    urls::bind(&urls.sorted()?, listing, scratch, &mut |claim, file| {
         let Subject::Path(path) = &claim.subject else { return Ok(()) };
-        if !options.admits(path.as_bytes()) {
+        if !options.admits(file.unwrap_or(path.as_bytes())) {
             return Ok(());
         }
         balance.claims_in += 1;

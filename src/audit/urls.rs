@@ -3,7 +3,8 @@
 //! Two paths that share their last two names or more are taken for one place. A file name alone says little
 //! (`train.csv`): such a claim stands at the file only if the content is equal, which is seen when it has been read, and
 //! is absent otherwise. So it is where several URLs want one file and contradict each other. A claim without a digest
-//! stands at the file of its name all the same: it can neither hold for it nor be told from it, so it is not absent.
+//! stands at the file of its name all the same: it can neither hold for it nor be told from it, so it is not absent,
+//! unless the size differs.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,14 @@ use crate::locator::{ItemPath, place_key};
 
 /// Files of one name that a URL is compared with; what comes after so many is not found by it.
 const NAMESAKES: usize = 1 << 16;
+
+/// Claims of another size that stand at one file by its name: none of them is that of its content, and those that are must
+/// have room among the claims on a place. The others stand at the paths of their URLs.
+const OF_ANOTHER_SIZE: usize = 64;
+
+/// What takes a claim that was given its place, and the path of the file that decides whether patterns admit it, where it
+/// stands at another one.
+pub type Place<'a> = dyn FnMut(Claim, Option<&[u8]>) -> Result<()> + 'a;
 
 /// Names that end alike lie side by side: the parts of a path from the last to the first, each with a zero byte.
 pub fn key(path: &[u8]) -> Vec<u8> {
@@ -34,7 +43,7 @@ pub fn bind(
     claims: &Sorted<Claim>,
     listing: &Listing,
     scratch: &Scratch,
-    place: &mut dyn FnMut(Claim) -> Result<()>,
+    place: &mut Place<'_>,
 ) -> Result<()> {
     if claims.is_empty() {
         return Ok(());
@@ -71,6 +80,7 @@ struct Best {
 /// A claim and the file that it would stand at.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Wanted {
+    /// How many parts the paths share; none, where that is only the file name, and the size differs.
     common: usize,
     url: ItemPath,
     claim: Claim,
@@ -193,11 +203,7 @@ fn common(a: &[u8], b: &[u8]) -> usize {
 }
 
 /// Claims by the place of the file that they want. Those that want none are handed on.
-fn wanted(
-    best: &Sorted<(Best, Claim)>,
-    scratch: &Scratch,
-    place: &mut dyn FnMut(Claim) -> Result<()>,
-) -> Result<Sorted<Wanted>> {
+fn wanted(best: &Sorted<(Best, Claim)>, scratch: &Scratch, place: &mut Place<'_>) -> Result<Sorted<Wanted>> {
     let mut wanted = Spool::new(scratch);
     let mut records = best.iter().peekable();
     while let Some(record) = records.next() {
@@ -210,17 +216,18 @@ fn wanted(
         }
         let Subject::Url { path: url, .. } = &claim.subject else { continue };
         let url = url.clone();
-        // A file name in common, and not even the size.
-        let is_other = best.common == 0 || (best.common == 1 && !best.size_fits);
-        match ItemPath::parse(&best.path).ok().filter(|path| !is_other && path.as_bytes() == best.path) {
+        let common = if best.common == 1 && !best.size_fits { 0 } else { best.common };
+        let file = Some(best.path).filter(|_| best.common > 0);
+        let whole = |file: &Vec<u8>| ItemPath::parse(file).ok().filter(|path| path.as_bytes() == *file);
+        match file.as_ref().and_then(whole) {
             Some(path) => {
                 let key = place_key(path.as_bytes());
                 claim.subject = Subject::Path(path);
-                wanted.push(&key, &Wanted { common: best.common, url, claim })?;
+                wanted.push(&key, &Wanted { common, url, claim })?;
             }
             None => {
                 claim.subject = Subject::Path(url);
-                place(claim)?;
+                place(claim, file.as_deref())?;
             }
         }
     }
@@ -228,7 +235,7 @@ fn wanted(
 }
 
 /// Decides for each file which claims stand at it by their name.
-fn settle(wanted: &Sorted<Wanted>, place: &mut dyn FnMut(Claim) -> Result<()>) -> Result<()> {
+fn settle(wanted: &Sorted<Wanted>, place: &mut Place<'_>) -> Result<()> {
     let mut ahead = wanted.iter().peekable();
     let mut behind = wanted.iter();
     while let Some(record) = ahead.next() {
@@ -244,13 +251,21 @@ fn settle(wanted: &Sorted<Wanted>, place: &mut dyn FnMut(Claim) -> Result<()>) -
                 contradicts |= other.claim.digests != nearest.claim.digests;
             }
         }
+        let mut of_another_size = 0;
         for record in behind.by_ref().take(count) {
             let Wanted { common, url, mut claim } = record?.1;
+            of_another_size += usize::from(common == 0);
+            if common == 0 && of_another_size > OF_ANOTHER_SIZE {
+                let file = std::mem::replace(&mut claim.subject, Subject::Path(url));
+                let Subject::Path(file) = file else { continue };
+                place(claim, Some(file.as_bytes()))?;
+                continue;
+            }
             // Without a digest nothing can be said of the content, whatever stands here.
-            let says_enough = common > 1 || claim.digests.is_empty();
+            let says_enough = common > 1 || (common == 1 && claim.digests.is_empty());
             let by_name = says_enough && common == nearest.common && !contradicts;
             claim.url = (!by_name).then_some(url);
-            place(claim)?;
+            place(claim, None)?;
         }
     }
     Ok(())
@@ -294,7 +309,7 @@ mod tests {
             claims.push(&key(path.as_bytes()), &claim).unwrap();
         }
         let mut all = Vec::new();
-        bind(&claims.sorted().unwrap(), &listing(files, &scratch), &scratch, &mut |claim| {
+        bind(&claims.sorted().unwrap(), &listing(files, &scratch), &scratch, &mut |claim, _| {
             let Subject::Path(path) = &claim.subject else { panic!("it has a path now") };
             let path = String::from_utf8(path.as_bytes().to_vec()).unwrap();
             all.push((claim.line, path, claim.url.is_none()));
@@ -322,7 +337,7 @@ mod tests {
             stand,
             [
                 (1, "here/train.csv".into(), false),
-                (2, "there/train.csv".into(), true),
+                (2, "here/train.csv".into(), false),
                 (3, "other.csv".into(), true)
             ]
         );
@@ -339,7 +354,7 @@ mod tests {
         }
         let mut stand = Vec::new();
         let listing = listing(&[("here/train.zip", 5)], &scratch);
-        bind(&claims.sorted().unwrap(), &listing, &scratch, &mut |claim| {
+        bind(&claims.sorted().unwrap(), &listing, &scratch, &mut |claim, _| {
             stand.push((claim.subject, claim.url));
             Ok(())
         })
@@ -377,6 +392,36 @@ mod tests {
         assert_eq!(at("q/x/f", None), "a/x/f");
         assert_eq!(at("c/x/f", Some(1)), "c/x/f");
         assert_eq!(at("q/z/f", Some(3)), "d/y/f");
+    }
+
+    #[test]
+    fn of_another_size_only_so_many_stand_at_a_file() {
+        let files = [("here/train.csv", 500)];
+        let urls: Vec<_> = (0..=500).map(|n| (format!("v{n}/train.csv"), n)).collect();
+        let urls: Vec<_> = urls.iter().map(|(url, size)| (url.as_str(), Some(*size), *size as u8)).collect();
+        let stand = bound(&files, &urls);
+        assert_eq!(stand.len(), urls.len());
+        let here = stand.iter().filter(|(_, path, by_name)| path == "here/train.csv" && !by_name);
+        assert_eq!(here.count(), OF_ANOTHER_SIZE + 1);
+        assert_eq!(stand[500], (501, "here/train.csv".into(), false));
+    }
+
+    #[test]
+    fn without_a_digest_and_of_another_size_it_is_absent() {
+        let scratch = Scratch::new(&std::env::temp_dir(), 1 << 16);
+        let mut claims = Spool::new(&scratch);
+        let path = ItemPath::parse(b"zips/train.zip").unwrap();
+        let subject = Subject::Url { path: path.clone(), also: Vec::new() };
+        let claim = Claim { size: Some(6), ..Claim::new(SourceId(0), 1, subject) };
+        claims.push(&key(path.as_bytes()), &claim).unwrap();
+        let listing = listing(&[("here/train.zip", 5)], &scratch);
+        let mut urls = Vec::new();
+        bind(&claims.sorted().unwrap(), &listing, &scratch, &mut |claim, _| {
+            urls.push(claim.url);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(urls, [Some(path)]);
     }
 
     #[test]
