@@ -1,6 +1,6 @@
 //! Loading what is claimed: the manifests that were named, or those lying in the dataset.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -23,6 +23,7 @@ use crate::index::observations::{self, IndexDir, Store};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, ItemPath, Locator, place_key};
 use crate::manifest::annex_key::Key;
+use crate::manifest::bagit::BagIt;
 use crate::manifest::hf_tree::HfTree;
 use crate::manifest::{self, Context, ManifestError, ManifestFormat, discover, dvc, hf_local, lfs_pointer};
 use crate::observation::{Kind, Observation, State};
@@ -97,9 +98,12 @@ pub fn choose(
             planned.push(Planned { name, what: Planning::HuggingFace { root: root as u16, layout } });
         }
     }
+    let mut bags = HashMap::new();
     for (root, path) in &listing.manifests {
-        let mut beside = listing.manifests.iter().filter(|(r, _)| r == root).map(|(_, path)| path.as_slice());
-        if discover::is_bag_in_a_bag(path, &mut beside) {
+        let holds = |other: &[u8]| discover::is_bag_in_a_bag(path, &mut std::iter::once(other));
+        let mut outer = listing.manifests.iter().filter(|(r, other)| r == root && holds(other));
+        // One that cannot be used says nothing of what lies in it.
+        if outer.any(|at| *bags.entry(at).or_insert_with(|| is_usable_bag(options, at.0, &at.1))) {
             continue;
         }
         planned
@@ -119,6 +123,22 @@ pub fn choose(
         planned.push(Planned { name: b"DVC files".to_vec(), what });
     }
     Ok(planned)
+}
+
+/// Whether a manifest found in the dataset is a bag that can be read to its end. It takes its number among the sources of
+/// the run before it is loaded, and so does what lies in it.
+fn is_usable_bag(options: &AuditOptions, root: u16, path: &[u8]) -> bool {
+    let file = join(&options.roots[usize::from(root)], path);
+    let Ok(input) = manifest::open_regular(&file) else { return false };
+    let mut input = BufReader::with_capacity(1 << 16, input);
+    let Ok(head) = input.fill_buf() else { return false };
+    let Some(format) = manifest::recognise_at(&file, head).filter(|format| format.name() == BagIt.name())
+    else {
+        return false;
+    };
+    let file_name = file.file_name().unwrap_or_default().as_bytes();
+    let context = Context { source: SourceId(0), file_name, path: &file, declared: options.declared };
+    format.read(&mut input, &context, &mut Nowhere).is_ok()
 }
 
 /// All claims of a run.
@@ -200,9 +220,9 @@ pub fn load(
         loaded.0.push(loader.report);
     }
     let (mut reports, scopes, own_files, unknown_scope) = loaded;
-    urls::bind(&urls.sorted()?, listing, scratch, &mut |claim| {
+    urls::bind(&urls.sorted()?, listing, scratch, &mut |claim, file| {
         let Subject::Path(path) = &claim.subject else { return Ok(()) };
-        if !options.admits(path.as_bytes()) {
+        if !options.admits(file.unwrap_or(path.as_bytes())) {
             return Ok(());
         }
         balance.claims_in += 1;

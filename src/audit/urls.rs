@@ -3,7 +3,8 @@
 //! Two paths that share their last two names or more are taken for one place. A file name alone says little
 //! (`train.csv`): such a claim stands at the file only if the content is equal, which is seen when it has been read, and
 //! is absent otherwise. So it is where several URLs want one file and contradict each other. A claim without a digest
-//! stands at the file of its name all the same: it can neither hold for it nor be told from it, so it is not absent.
+//! stands at the file of its name all the same: it can neither hold for it nor be told from it, so it is not absent,
+//! unless the size differs.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,14 @@ use crate::locator::{ItemPath, place_key};
 
 /// Files of one name that a URL is compared with; what comes after so many is not found by it.
 const NAMESAKES: usize = 1 << 16;
+
+/// Claims of another size that stand at one file by its name: none of them is that of its content, and those that are must
+/// have room among the claims on a place. The others stand at the paths of their URLs.
+const OF_ANOTHER_SIZE: usize = 64;
+
+/// What takes a claim that was given its place, and the path of the file that decides whether patterns admit it, where it
+/// stands at another one.
+pub type Place<'a> = dyn FnMut(Claim, Option<&[u8]>) -> Result<()> + 'a;
 
 /// Names that end alike lie side by side: the parts of a path from the last to the first, each with a zero byte.
 pub fn key(path: &[u8]) -> Vec<u8> {
@@ -34,7 +43,7 @@ pub fn bind(
     claims: &Sorted<Claim>,
     listing: &Listing,
     scratch: &Scratch,
-    place: &mut dyn FnMut(Claim) -> Result<()>,
+    place: &mut Place<'_>,
 ) -> Result<()> {
     if claims.is_empty() {
         return Ok(());
@@ -71,6 +80,7 @@ struct Best {
 /// A claim and the file that it would stand at.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Wanted {
+    /// How many parts the paths share; none, where that is only the file name, and the size differs.
     common: usize,
     url: ItemPath,
     claim: Claim,
@@ -99,23 +109,67 @@ fn by_claim(
 ) -> Result<Sorted<(Best, Claim)>> {
     let mut all = Spool::new(scratch);
     let mut files = files.iter().peekable();
-    let mut namesakes: (Vec<u8>, Vec<(Vec<u8>, Namesake)>) = Default::default();
+    let mut namesakes = Namesakes::default();
     for record in names.iter() {
         let (key, (number, claim)) = record?;
-        if namesakes.0 != file_name(&key) {
-            namesakes = (file_name(&key).to_vec(), load(&mut files, file_name(&key))?);
+        if namesakes.name != file_name(&key) {
+            namesakes = Namesakes::new(file_name(&key), load(&mut files, file_name(&key))?);
         }
-        let mut best = Best::default();
-        for (other, file) in &namesakes.1 {
-            let size_fits = claim.size.is_none_or(|size| size == file.size);
-            let common = common(&key, other);
-            if (common, size_fits) > (best.common, best.size_fits) {
-                best = Best { common, size_fits, path: file.path.clone() };
-            }
-        }
+        let best = namesakes.best(&key, claim.size);
         all.push(&number.to_be_bytes(), &(best, claim))?;
     }
     all.sorted()
+}
+
+/// The files of one name. Those whose paths end alike lie side by side, so that the nearest are found without a look at
+/// all of them.
+#[derive(Default)]
+struct Namesakes {
+    name: Vec<u8>,
+    /// With their keys, in the order of these.
+    files: Vec<(Vec<u8>, Namesake)>,
+    /// The positions of all files.
+    by_key: Vec<usize>,
+    /// The same, ordered by size and then by key.
+    by_size: Vec<usize>,
+}
+
+impl Namesakes {
+    fn new(name: &[u8], files: Vec<(Vec<u8>, Namesake)>) -> Self {
+        let by_key: Vec<usize> = (0..files.len()).collect();
+        let mut by_size = by_key.clone();
+        by_size.sort_by_key(|&at| (files[at].1.size, at));
+        Namesakes { name: name.to_vec(), files, by_key, by_size }
+    }
+
+    /// The file that shares the most parts; of several the first whose size is as claimed, or else the first.
+    fn best(&self, key: &[u8], size: Option<u64>) -> Best {
+        let Some((common, nearest)) = self.nearest(&self.by_key, key) else { return Best::default() };
+        let of_size = size.map(|size| {
+            let from = self.by_size.partition_point(|&at| self.files[at].1.size < size);
+            let to = self.by_size.partition_point(|&at| self.files[at].1.size <= size);
+            self.nearest(&self.by_size[from..to], key).filter(|(other, _)| *other == common)
+        });
+        let (size_fits, file) = match of_size {
+            None => (true, nearest),
+            Some(None) => (false, nearest),
+            Some(Some((_, file))) => (true, file),
+        };
+        Best { common, size_fits, path: file.path.clone() }
+    }
+
+    /// The first of the files at these positions, which are in the order of keys, that shares the most parts.
+    fn nearest(&self, positions: &[usize], key: &[u8]) -> Option<(usize, &Namesake)> {
+        let before = |than: &[u8]| positions.partition_point(|&at| self.files[at].0.as_slice() < than);
+        let at = before(key);
+        let neighbours =
+            positions.get(at).into_iter().chain(at.checked_sub(1).and_then(|at| positions.get(at)));
+        let shared =
+            neighbours.map(|&at| common(key, &self.files[at].0)).max().filter(|&shared| shared > 0)?;
+        let end = key.split_inclusive(|&b| b == 0).take(shared).map(<[u8]>::len).sum();
+        let first = positions.get(before(&key[..end]))?;
+        Some((shared, &self.files[*first].1))
+    }
 }
 
 /// The files of this name. Names come in the order of files.
@@ -149,11 +203,7 @@ fn common(a: &[u8], b: &[u8]) -> usize {
 }
 
 /// Claims by the place of the file that they want. Those that want none are handed on.
-fn wanted(
-    best: &Sorted<(Best, Claim)>,
-    scratch: &Scratch,
-    place: &mut dyn FnMut(Claim) -> Result<()>,
-) -> Result<Sorted<Wanted>> {
+fn wanted(best: &Sorted<(Best, Claim)>, scratch: &Scratch, place: &mut Place<'_>) -> Result<Sorted<Wanted>> {
     let mut wanted = Spool::new(scratch);
     let mut records = best.iter().peekable();
     while let Some(record) = records.next() {
@@ -166,17 +216,18 @@ fn wanted(
         }
         let Subject::Url { path: url, .. } = &claim.subject else { continue };
         let url = url.clone();
-        // A file name in common, and not even the size.
-        let is_other = best.common == 0 || (best.common == 1 && !best.size_fits);
-        match ItemPath::parse(&best.path).ok().filter(|path| !is_other && path.as_bytes() == best.path) {
+        let common = if best.common == 1 && !best.size_fits { 0 } else { best.common };
+        let file = Some(best.path).filter(|_| best.common > 0);
+        let whole = |file: &Vec<u8>| ItemPath::parse(file).ok().filter(|path| path.as_bytes() == *file);
+        match file.as_ref().and_then(whole) {
             Some(path) => {
                 let key = place_key(path.as_bytes());
                 claim.subject = Subject::Path(path);
-                wanted.push(&key, &Wanted { common: best.common, url, claim })?;
+                wanted.push(&key, &Wanted { common, url, claim })?;
             }
             None => {
                 claim.subject = Subject::Path(url);
-                place(claim)?;
+                place(claim, file.as_deref())?;
             }
         }
     }
@@ -184,7 +235,7 @@ fn wanted(
 }
 
 /// Decides for each file which claims stand at it by their name.
-fn settle(wanted: &Sorted<Wanted>, place: &mut dyn FnMut(Claim) -> Result<()>) -> Result<()> {
+fn settle(wanted: &Sorted<Wanted>, place: &mut Place<'_>) -> Result<()> {
     let mut ahead = wanted.iter().peekable();
     let mut behind = wanted.iter();
     while let Some(record) = ahead.next() {
@@ -200,13 +251,21 @@ fn settle(wanted: &Sorted<Wanted>, place: &mut dyn FnMut(Claim) -> Result<()>) -
                 contradicts |= other.claim.digests != nearest.claim.digests;
             }
         }
+        let mut of_another_size = 0;
         for record in behind.by_ref().take(count) {
             let Wanted { common, url, mut claim } = record?.1;
+            of_another_size += usize::from(common == 0);
+            if common == 0 && of_another_size > OF_ANOTHER_SIZE {
+                let file = std::mem::replace(&mut claim.subject, Subject::Path(url));
+                let Subject::Path(file) = file else { continue };
+                place(claim, Some(file.as_bytes()))?;
+                continue;
+            }
             // Without a digest nothing can be said of the content, whatever stands here.
-            let says_enough = common > 1 || claim.digests.is_empty();
+            let says_enough = common > 1 || (common == 1 && claim.digests.is_empty());
             let by_name = says_enough && common == nearest.common && !contradicts;
             claim.url = (!by_name).then_some(url);
-            place(claim)?;
+            place(claim, None)?;
         }
     }
     Ok(())
@@ -250,7 +309,7 @@ mod tests {
             claims.push(&key(path.as_bytes()), &claim).unwrap();
         }
         let mut all = Vec::new();
-        bind(&claims.sorted().unwrap(), &listing(files, &scratch), &scratch, &mut |claim| {
+        bind(&claims.sorted().unwrap(), &listing(files, &scratch), &scratch, &mut |claim, _| {
             let Subject::Path(path) = &claim.subject else { panic!("it has a path now") };
             let path = String::from_utf8(path.as_bytes().to_vec()).unwrap();
             all.push((claim.line, path, claim.url.is_none()));
@@ -278,7 +337,7 @@ mod tests {
             stand,
             [
                 (1, "here/train.csv".into(), false),
-                (2, "there/train.csv".into(), true),
+                (2, "here/train.csv".into(), false),
                 (3, "other.csv".into(), true)
             ]
         );
@@ -295,7 +354,7 @@ mod tests {
         }
         let mut stand = Vec::new();
         let listing = listing(&[("here/train.zip", 5)], &scratch);
-        bind(&claims.sorted().unwrap(), &listing, &scratch, &mut |claim| {
+        bind(&claims.sorted().unwrap(), &listing, &scratch, &mut |claim, _| {
             stand.push((claim.subject, claim.url));
             Ok(())
         })
@@ -304,6 +363,65 @@ mod tests {
         assert_eq!(stand.len(), 2);
         assert!(stand.contains(&(path("here/train.zip"), None)));
         assert!(stand.contains(&(path("zips/val.zip"), None)));
+    }
+
+    #[test]
+    fn many_files_of_one_name_are_told_apart_in_time() {
+        const MANY: usize = 20_000;
+        let files: Vec<_> = (0..MANY).map(|n| (format!("here/{n}/a.csv"), n as u64)).collect();
+        let files: Vec<_> = files.iter().map(|(path, size)| (path.as_str(), *size)).collect();
+        // One half by the folder, the other by nothing but the size.
+        let folder = |n: usize| if n.is_multiple_of(2) { format!("{n}") } else { format!("v{n}") };
+        let urls: Vec<_> = (0..MANY).map(|n| format!("there/{}/a.csv", folder(n))).collect();
+        let urls: Vec<_> =
+            urls.iter().enumerate().map(|(n, url)| (url.as_str(), Some(n as u64), 1)).collect();
+        let began = std::time::Instant::now();
+        let stand = bound(&files, &urls);
+        // Compared each with each, they take minutes.
+        assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+        let right = (0..MANY).map(|n| (n as u64 + 1, format!("here/{n}/a.csv"), n.is_multiple_of(2)));
+        assert!(stand.into_iter().eq(right));
+    }
+
+    #[test]
+    fn of_files_equally_near_the_first_with_the_size_is_taken() {
+        let files = [("a/x/f", 1), ("b/x/f", 2), ("c/x/f", 2), ("d/y/f", 3)];
+        let at = |url, size| bound(&files, &[(url, size, 1)]).remove(0).1;
+        assert_eq!(at("q/x/f", Some(2)), "b/x/f");
+        assert_eq!(at("q/x/f", Some(3)), "a/x/f");
+        assert_eq!(at("q/x/f", None), "a/x/f");
+        assert_eq!(at("c/x/f", Some(1)), "c/x/f");
+        assert_eq!(at("q/z/f", Some(3)), "d/y/f");
+    }
+
+    #[test]
+    fn of_another_size_only_so_many_stand_at_a_file() {
+        let files = [("here/train.csv", 500)];
+        let urls: Vec<_> = (0..=500).map(|n| (format!("v{n}/train.csv"), n)).collect();
+        let urls: Vec<_> = urls.iter().map(|(url, size)| (url.as_str(), Some(*size), *size as u8)).collect();
+        let stand = bound(&files, &urls);
+        assert_eq!(stand.len(), urls.len());
+        let here = stand.iter().filter(|(_, path, by_name)| path == "here/train.csv" && !by_name);
+        assert_eq!(here.count(), OF_ANOTHER_SIZE + 1);
+        assert_eq!(stand[500], (501, "here/train.csv".into(), false));
+    }
+
+    #[test]
+    fn without_a_digest_and_of_another_size_it_is_absent() {
+        let scratch = Scratch::new(&std::env::temp_dir(), 1 << 16);
+        let mut claims = Spool::new(&scratch);
+        let path = ItemPath::parse(b"zips/train.zip").unwrap();
+        let subject = Subject::Url { path: path.clone(), also: Vec::new() };
+        let claim = Claim { size: Some(6), ..Claim::new(SourceId(0), 1, subject) };
+        claims.push(&key(path.as_bytes()), &claim).unwrap();
+        let listing = listing(&[("here/train.zip", 5)], &scratch);
+        let mut urls = Vec::new();
+        bind(&claims.sorted().unwrap(), &listing, &scratch, &mut |claim, _| {
+            urls.push(claim.url);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(urls, [Some(path)]);
     }
 
     #[test]
