@@ -111,9 +111,9 @@ fn is_a_length(bytes: &[u8]) -> bool {
     bytes.len() >= 16 && Algorithm::ALL.iter().any(|algorithm| algorithm.len() == bytes.len())
 }
 
-/// One byte over and over: nobody's digest.
-pub(super) fn is_blank(bytes: &[u8]) -> bool {
-    bytes.len() >= 4 && bytes.windows(2).all(|pair| pair[0] == pair[1])
+/// Zeros or ones all over: what stands where there is no digest, and nobody's digest.
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.len() >= 4 && (bytes.iter().all(|&b| b == 0) || bytes.iter().all(|&b| b == 0xff))
 }
 
 /// A text from a manifest in a sentence: quoted, escaped and cut.
