@@ -57,6 +57,7 @@ impl Distrust {
 ///
 /// # Errors
 /// Where scratch files fail. A file that cannot be read again fits nothing.
+#[allow(clippy::too_many_arguments, reason = "the parts of one run, each used once")]
 pub fn settle(
     options: &AuditOptions,
     claims: &Sorted<Claim>,
