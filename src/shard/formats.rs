@@ -62,7 +62,7 @@ pub fn recognise(name: &[u8], head: &[u8]) -> Option<&'static dyn Format> {
 pub fn nested(name: &[u8], head: &[u8]) -> Option<&'static dyn Format> {
     const NAMES: [&[u8]; 8] = [b".jsonl", b".ndjson", b".csv", b".tsv", b".zip", b".npz", b".mds", b".tar"];
     let lower = name.to_ascii_lowercase();
-    let is_named = NAMES.iter().any(|ending| lower.ends_with(ending));
+    let is_named = !head.is_empty() && NAMES.iter().any(|ending| lower.ends_with(ending));
     recognise(b"", head).or_else(|| is_named.then(|| recognise(name, head)).flatten())
 }
 
