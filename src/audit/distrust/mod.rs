@@ -4,7 +4,8 @@
 //! to, or hash a text before its line ends were changed. Files whose claims fail are read again and hashed in all ways
 //! that give a digest of this length. A few files of each manifest show which ways are worth trying on the others.
 //!
-//! A digest that fits in some way proves that the publisher hashed these very bytes: such a claim holds, and the wrong
+//! A digest that fits in some way proves that the publisher hashed these very bytes, or, where it is of what a file
+//! decompresses to, this very content (not how it is packed): such a claim holds, and the wrong
 //! label is told once for all claims that have it. Only other line ends are other content.
 
 mod doubts;
