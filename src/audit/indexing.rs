@@ -73,6 +73,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let mut read = reading::read(
         &options.roots,
         &plan.work,
+        (plan.files, plan.to_read),
         &common,
         &lists,
         Some(&parts),
@@ -80,6 +81,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &no_columns,
         None,
         options.threads.max(1),
+        options.memory,
         &scratch,
         &new_findings,
         state.as_ref(),

@@ -263,6 +263,7 @@ fn measure(options: &AuditOptions, prepared: &Prepared, to_read: u64, stop: &Ato
     reading::read(
         &options.roots,
         &plan.work,
+        (plan.files, plan.to_read),
         common,
         lists,
         None,
@@ -270,6 +271,7 @@ fn measure(options: &AuditOptions, prepared: &Prepared, to_read: u64, stop: &Ato
         columns,
         options.require,
         options.threads.max(1),
+        options.memory,
         scratch,
         &new_findings,
         prepared.state.as_ref(),

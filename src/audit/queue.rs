@@ -1,12 +1,13 @@
 //! What is still to be read: workers take splits, files, and shares in large files from here.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
@@ -21,7 +22,7 @@ use crate::index::spool::{Iter, Scratch, Sorted, Spool};
 use crate::locator::{Locator, place_key};
 use crate::observation::{self, Kind, Observation};
 use crate::observe::digest_columns::DigestColumn;
-use crate::observe::{Job, Jobs, Known};
+use crate::observe::{InHand, Job, Jobs, Known, Next};
 use crate::plan::ShardPlan;
 use crate::shard::{self, Part};
 use crate::source::Source;
@@ -42,8 +43,19 @@ pub struct Queue<'a> {
     until: Option<Instant>,
     /// Files of which nothing is asked.
     skipped: Mutex<Spool<Observation>>,
+    amount: Amount,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
+}
+
+/// How much there is to do, and who does it.
+struct Amount {
+    workers: u64,
+    /// Files that nobody has taken, and those that somebody has in hand.
+    waiting: AtomicU64,
+    in_hand: AtomicU64,
+    /// Bytes of all files that have not been read.
+    unread: AtomicU64,
 }
 
 /// What nobody has taken yet.
@@ -75,6 +87,8 @@ pub struct Split<'q, 'a> {
     pub later: Mutex<Vec<Work>>,
     /// They are opened now.
     pub again: bool,
+    /// Its files are told of in their order.
+    pub in_order: bool,
 }
 
 impl<'q, 'a> Split<'q, 'a> {
@@ -85,7 +99,31 @@ impl<'q, 'a> Split<'q, 'a> {
 }
 
 impl Jobs for Split<'_, '_> {
-    fn next(&self) -> Result<Option<Job>> {
+    fn next(&self, _in_hand: &InHand) -> Result<Next> {
+        Ok(self.next_job()?.map_or(Next::Nothing, |job| Next::Job(Box::new(job))))
+    }
+
+    fn read(&self, bytes: u64) {
+        self.queue.amount.read(bytes);
+    }
+
+    fn ended(&self) {
+        if self.share.is_none() {
+            self.queue.amount.ended();
+        }
+    }
+
+    fn in_order(&self) -> bool {
+        self.in_order
+    }
+}
+
+impl Split<'_, '_> {
+    fn is_empty(&self) -> bool {
+        self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty()
+    }
+
+    fn next_job(&self) -> Result<Option<Job>> {
         let queue = self.queue;
         loop {
             if queue.stop.load(Ordering::Relaxed) {
@@ -114,6 +152,9 @@ impl Jobs for Split<'_, '_> {
             };
             let part = self.share.as_ref().map_or(Part::Whole, |share| share.part.clone());
             let exempt = file.is_exempt();
+            if !self.again && self.share.is_none() {
+                queue.amount.taken();
+            }
             return Ok(Some(Job {
                 root: file.root,
                 path: file.path,
@@ -128,12 +169,118 @@ impl Jobs for Split<'_, '_> {
     }
 }
 
+/// Split after split as one stream of files: where no part of an index is written, a worker may have files of several
+/// in hand.
+pub struct Stream<'q, 'a> {
+    queue: &'q Queue<'a>,
+    split: RefCell<Option<Split<'q, 'a>>>,
+    /// A split that is read by itself: a share in a file.
+    apart: RefCell<Option<Split<'q, 'a>>>,
+    /// When the stream ends, though there is more.
+    until: Option<Instant>,
+    /// Nobody has anything left to give.
+    is_last: Cell<bool>,
+}
+
+impl<'q, 'a> Stream<'q, 'a> {
+    /// A stream that ends at this time, if one is given.
+    pub fn new(queue: &'q Queue<'a>, until: Option<Instant>) -> Self {
+        Stream { queue, split: RefCell::default(), apart: RefCell::default(), until, is_last: Cell::new(false) }
+    }
+
+    /// Whether there is nothing after it.
+    pub fn is_last(&self) -> bool {
+        self.is_last.get()
+    }
+
+    /// What is left when the stream has ended: a split that is to be read by itself, or one that was begun.
+    pub fn into_rest(self) -> (Option<Split<'q, 'a>>, Option<Split<'q, 'a>>) {
+        (self.split.into_inner().filter(|split| !split.is_empty()), self.apart.into_inner())
+    }
+
+    /// The same stream, begun with what another one left.
+    #[must_use]
+    pub fn going_on(self, split: Option<Split<'q, 'a>>) -> Self {
+        self.split.replace(split);
+        self
+    }
+}
+
+impl Jobs for Stream<'_, '_> {
+    fn next(&self, in_hand: &InHand) -> Result<Next> {
+        if in_hand.files > 0 && !self.queue.amount.is_for(in_hand) {
+            return Ok(Next::Later);
+        }
+        loop {
+            if self.apart.borrow().is_some() || self.until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(Next::Nothing);
+            }
+            if let Some(split) = &*self.split.borrow()
+                && let Some(job) = split.next_job()?
+            {
+                return Ok(Next::Job(Box::new(job)));
+            }
+            match self.queue.next_split()? {
+                None => {
+                    self.is_last.set(true);
+                    return Ok(Next::Nothing);
+                }
+                Some(split) if split.share.is_some() => {
+                    self.apart.replace(Some(split));
+                }
+                Some(split) => {
+                    self.split.replace(Some(split));
+                }
+            }
+        }
+    }
+
+    fn read(&self, bytes: u64) {
+        self.queue.amount.read(bytes);
+    }
+
+    fn ended(&self) {
+        self.queue.amount.ended();
+    }
+}
+
+/// How much faster a core hashes several messages than one: less than it does with the kernels of `digest`.
+const SEVERAL: f64 = 1.7;
+
+impl Amount {
+    fn taken(&self) {
+        self.in_hand.fetch_add(1, Ordering::Relaxed);
+        let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+    }
+
+    fn read(&self, bytes: u64) {
+        let less = |n: u64| Some(n.saturating_sub(bytes));
+        let _ = self.unread.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    fn ended(&self) {
+        let _ = self.in_hand.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+    }
+
+    /// Whether a further file is for a worker with these in hand: not where others are left with less than their share,
+    /// and not while it has one in hand that takes as long, by itself, as all the others take on the other cores. That
+    /// one alone says when the run ends, and the more it shares its core with, the slower it is.
+    fn is_for(&self, in_hand: &InHand) -> bool {
+        let files = self.waiting.load(Ordering::Relaxed) + self.in_hand.load(Ordering::Relaxed);
+        let others = self.unread.load(Ordering::Relaxed).saturating_sub(in_hand.longest) as f64;
+        let is_last = in_hand.longest as f64 * SEVERAL * (self.workers - 1) as f64 >= others;
+        (in_hand.files as u64) < files.div_ceil(self.workers) && !is_last
+    }
+}
+
 impl<'a> Queue<'a> {
-    /// All the work of a run. What `state` holds of it is not read; past `until` nothing more is.
+    /// All the work of a run, of so many files and bytes, for so many workers. What `state` holds of it is not read; past `until` nothing more is.
     #[allow(clippy::too_many_arguments, reason = "the parts of one run, each used once")]
     pub fn new(
         roots: &[PathBuf],
         work: &'a Sorted<Work>,
+        (files, bytes): (u64, u64),
+        workers: usize,
         common: Common,
         columns: &[DigestColumn],
         state: Option<&'a State>,
@@ -152,6 +299,12 @@ impl<'a> Queue<'a> {
             columns: state::columns_key(columns),
             until,
             skipped: Mutex::new(Spool::new(scratch)),
+            amount: Amount {
+                workers: workers.max(1) as u64,
+                waiting: AtomicU64::new(files),
+                in_hand: AtomicU64::new(0),
+                unread: AtomicU64::new(bytes),
+            },
             progress,
             stop,
         }
@@ -194,6 +347,11 @@ impl<'a> Queue<'a> {
         let rows = self.divide(&files[0], least);
         let mut shares = if rows.is_empty() { Vec::new() } else { Share::of(rows) }.into_iter();
         let own = shares.next();
+        if own.is_some() {
+            // It is in the hands of all who share in it.
+            self.amount.taken();
+            self.amount.ended();
+        }
         let mut pending = lock();
         pending.dividing -= 1;
         pending.shares.extend(shares.map(|share| (number, files[0].clone(), share)));
@@ -212,6 +370,7 @@ impl<'a> Queue<'a> {
             on_trial: Mutex::default(),
             later: Mutex::default(),
             again: false,
+            in_order: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::findings::Findings;
 use super::in_rows::{ColumnTally, InRows};
@@ -12,9 +12,9 @@ use super::lists::Lists;
 use super::parts::Parts;
 use super::planning::{Common, Work};
 use super::progress::Progress;
-use super::queue::Queue;
+use super::queue::{Queue, Split, Stream};
 use super::state::State;
-use crate::digest::{Algorithm, LoopHasher};
+use crate::digest::{Algorithm, LaneHasher};
 use crate::error::{Error, Result};
 use crate::index::observations::PartEntry;
 use crate::index::spool::{Scratch, Sorted, Spool};
@@ -63,6 +63,7 @@ pub struct Tally {
 pub fn read(
     roots: &[PathBuf],
     work_list: &Sorted<Work>,
+    amount: (u64, u64),
     common: &Common,
     lists: &Arc<Lists>,
     parts: Option<&Parts>,
@@ -70,6 +71,7 @@ pub fn read(
     columns: &Arc<[DigestColumn]>,
     require: Option<Algorithm>,
     threads: usize,
+    memory: usize,
     scratch: &Scratch,
     new_findings: &(dyn Fn() -> Findings + Sync),
     state: Option<&State>,
@@ -77,7 +79,11 @@ pub fn read(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Reading> {
-    let queue = Queue::new(roots, work_list, *common, columns, state, until, scratch, progress, stop);
+    let queue = Queue::new(
+        roots, work_list, amount, threads, *common, columns, state, until, scratch, progress, stop,
+    );
+    // What readers hold beside the spools, which have the rest of it.
+    let memory = memory / 4 / threads;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
         Error::Usage(format!("{threads} threads cannot be started: {error}; try fewer with --threads"))
     })?;
@@ -87,35 +93,32 @@ pub fn read(
         keeper.in_rows = InRows::new(Arc::clone(columns), require);
         keeper.state = state;
         keeper.until = until;
-        let mut hasher = LoopHasher::new();
+        let mut hasher = LaneHasher::new();
         let mut read = || -> Result<()> {
-            while let Some(split) = queue.next_split()? {
-                let number = split.number;
-                let piece = split.share.as_ref().map(|share| share.number);
-                keeper.part = parts.map(|parts| parts.begin(number, piece)).transpose()?;
-                keeper.holds_back = common.records();
-                keeper.share = split.share.clone();
-                if keeper.share.is_some() {
-                    keeper.in_rows.flush(&mut keeper.findings)?;
+            let mut desk = Desk { hasher: &mut hasher, memory, common, parts };
+            // Parts of an index are written split by split, and so are files told of that are on trial.
+            if parts.is_some() || common.records() {
+                while let Some(split) = queue.next_split()? {
+                    desk.split(split, &mut keeper)?;
                 }
-                work(&split, &mut hasher, &mut keeper)?;
-                if let Some(share) = keeper.share.take() {
-                    let whole = keeper.end_share(&share);
-                    keeper.end_part()?;
-                    if let Some(whole) = whole {
-                        keeper.part = parts.map(|parts| parts.begin(number, None)).transpose()?;
-                        keeper.keep_whole(whole)?;
-                    }
-                } else {
-                    if let Some(split) = keeper.judge_trial(split) {
-                        work(&split, &mut hasher, &mut keeper)?;
-                    }
-                    keeper.keep_held_back()?;
-                }
-                keeper.end_part()?;
-                keeper.end_split()?;
+                return Ok(());
             }
-            Ok(())
+            let mut begun = None;
+            loop {
+                let until = state.map(|_| Instant::now() + KEPT_AFTER);
+                let stream = Stream::new(&queue, until).going_on(begun.take());
+                work(&stream, desk.hasher, &mut keeper, memory)?;
+                keeper.end_split()?;
+                let is_last = stream.is_last() || stop.load(Ordering::Relaxed);
+                let (rest, apart) = stream.into_rest();
+                begun = rest;
+                if let Some(split) = apart {
+                    desk.split(split, &mut keeper)?;
+                }
+                if is_last {
+                    return Ok(());
+                }
+            }
         };
         let result = read();
         if result.is_err() {
@@ -154,6 +157,49 @@ pub fn read(
     reading.tally.items += skipped.len();
     reading.observations.push(skipped);
     Ok(reading)
+}
+
+/// After how long what was told of files is written to the state at the latest.
+const KEPT_AFTER: Duration = Duration::from_secs(1);
+
+/// What a worker reads a split with.
+struct Desk<'a> {
+    hasher: &'a mut LaneHasher,
+    memory: usize,
+    common: &'a Common,
+    parts: Option<&'a Parts>,
+}
+
+impl Desk<'_> {
+    /// Reads a split by itself.
+    fn split(&mut self, mut split: Split<'_, '_>, keeper: &mut Keeper<'_>) -> Result<()> {
+        let number = split.number;
+        split.in_order = self.parts.is_some();
+        let piece = split.share.as_ref().map(|share| share.number);
+        keeper.part = self.parts.map(|parts| parts.begin(number, piece)).transpose()?;
+        keeper.holds_back = self.common.records();
+        keeper.share = split.share.clone();
+        if keeper.share.is_some() {
+            keeper.in_rows.flush(&mut keeper.findings)?;
+        }
+        work(&split, self.hasher, keeper, self.memory)?;
+        if let Some(share) = keeper.share.take() {
+            let whole = keeper.end_share(&share);
+            keeper.end_part()?;
+            if let Some(whole) = whole {
+                keeper.part = self.parts.map(|parts| parts.begin(number, None)).transpose()?;
+                keeper.keep_whole(whole)?;
+            }
+        } else {
+            if let Some(mut split) = keeper.judge_trial(split) {
+                split.in_order = self.parts.is_some();
+                work(&split, self.hasher, keeper, self.memory)?;
+            }
+            keeper.keep_held_back()?;
+        }
+        keeper.end_part()?;
+        keeper.end_split()
+    }
 }
 
 impl Reading {

@@ -211,6 +211,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let mut read = reading::read(
         &options.roots,
         &plan.work,
+        (plan.files, plan.to_read),
         &common,
         &lists,
         parts.as_ref().map(|(parts, _)| parts),
@@ -218,6 +219,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         &columns,
         options.require,
         options.threads.max(1),
+        options.memory,
         &scratch,
         &new_findings,
         state.as_ref(),

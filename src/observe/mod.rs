@@ -7,4 +7,4 @@ mod worker;
 
 pub use digest_columns::InRow;
 pub use rows::Claimed;
-pub use worker::{Job, Jobs, Known, Observer, Origin, work};
+pub use worker::{InHand, Job, Jobs, Known, Next, Observer, Origin, work};

@@ -73,13 +73,43 @@ pub enum Origin {
     NotReached,
 }
 
-/// Hands out files; several workers ask at once.
-pub trait Jobs: Sync {
-    /// The next file; `None` when there is no more, or the run was stopped.
+/// Hands out files to one worker.
+pub trait Jobs {
+    /// The next file for a worker that has these in hand.
     ///
     /// # Errors
     /// Where the list of work could not be read.
-    fn next(&self) -> Result<Option<Job>>;
+    fn next(&self, in_hand: &InHand) -> Result<Next>;
+
+    /// So many bytes of files that were handed out need no more be read.
+    fn read(&self, _bytes: u64) {}
+
+    /// A file that was handed out is no longer in hand.
+    fn ended(&self) {}
+
+    /// Files are told of one after the other, in the order in which they were handed out.
+    fn in_order(&self) -> bool {
+        false
+    }
+}
+
+/// What a worker is given to do.
+pub enum Next {
+    /// A file.
+    Job(Box<Job>),
+    /// Nothing until a file in hand has ended: what is left is for others, or the file in hand must not wait.
+    Later,
+    /// There is no more, or the run was stopped.
+    Nothing,
+}
+
+/// The files that a worker has in hand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InHand {
+    /// How many.
+    pub files: usize,
+    /// The most bytes that one of them has before it.
+    pub longest: u64,
 }
 
 /// Takes what one worker observed.
@@ -130,11 +160,16 @@ pub trait Observer {
     }
 }
 
-/// Reads files until there are no more.
+/// Reads files until there are no more. What their cursors hold of memory together stays near `memory` bytes.
 ///
 /// # Errors
 /// Where observations could not be kept.
-pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observer) -> Result<()> {
+pub fn work(
+    jobs: &dyn Jobs,
+    hasher: &mut dyn Hasher,
+    observer: &mut dyn Observer,
+    memory: usize,
+) -> Result<()> {
     let mut worker = Worker {
         hasher,
         observer,
@@ -145,40 +180,72 @@ pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observe
         waiting: VecDeque::new(),
         next_message: 0,
     };
-    let mut active: Vec<Active> = Vec::new();
+    let mut active: VecDeque<Active> = VecDeque::new();
     let mut completed = Completed::default();
     let mut no_more = false;
     loop {
-        while !no_more && active.len() < worker.hasher.lanes() {
-            match jobs.next()? {
-                None => no_more = true,
-                Some(job) => active.extend(worker.admit(job)?),
+        let mut idle = true;
+        // Fill the lanes: from the files in hand, turn by turn, and where those have nothing to give, from more files.
+        loop {
+            let is_over = worker.observer.is_over();
+            let mut moved = false;
+            for at in 0..active.len() {
+                let file = &mut active[at];
+                if is_over && !file.done {
+                    worker.give_up(file, NO_TIME)?;
+                    moved = true;
+                }
+                // Of a file that was given up, pieces may be left that the hasher had no room for.
+                if worker.hasher.is_hungry() && (!file.done || !file.refused.is_empty()) {
+                    moved |= worker.step(file)?;
+                    let read = file.read.min(file.stamp.size);
+                    jobs.read(read - file.counted);
+                    file.counted = read;
+                }
+            }
+            idle &= !moved;
+            if !worker.hasher.is_hungry() || !worker.waiting.is_empty() || worker.observer.stopped() {
+                break;
+            }
+            if moved {
+                continue;
+            }
+            let held: usize = active.iter().map(Active::footprint).sum();
+            if no_more || active.len() >= worker.hasher.lanes() || (held > memory && !active.is_empty()) {
+                break;
+            }
+            let longest = active.iter().map(|file| file.stamp.size - file.counted).max().unwrap_or(0);
+            match jobs.next(&InHand { files: active.len(), longest })? {
+                Next::Job(job) => {
+                    let is_first = active.is_empty() || !jobs.in_order();
+                    active.push_back(worker.admit(*job, is_first));
+                    idle = false;
+                }
+                Next::Later => break,
+                Next::Nothing => no_more = true,
             }
         }
         if active.is_empty() || worker.observer.stopped() {
-            return Ok(());
-        }
-        let mut idle = true;
-        let is_over = worker.observer.is_over();
-        for file in &mut active {
-            if is_over && !file.done {
-                worker.give_up(file, NO_TIME)?;
+            if no_more || worker.observer.stopped() {
+                return Ok(());
             }
-            // Of a file that was given up, pieces may be left that the hasher had no room for.
-            if !file.done || !file.refused.is_empty() {
-                idle &= !worker.step(file)?;
-            }
+            continue;
         }
-        worker.hasher.drain(&mut completed);
+        // The first to have been read last time is not the first again: no file waits for the others for long.
+        if !jobs.in_order() {
+            active.rotate_left(1);
+        }
+        let more = !no_more || active.iter().any(|file| !file.done);
+        worker.hasher.drain(&mut completed, more);
         for (message, digests) in completed.0.drain(..) {
-            if let Some((file, item)) = worker.messages.remove(&message)
-                && let Some(file) = active.iter_mut().find(|a| a.serial == file)
-            {
-                idle = false;
-                worker.hashed(file, item, digests)?;
-            } else {
-                idle = false;
-                worker.hashed_of_table(message, digests);
+            idle = false;
+            match worker.messages.remove(&message) {
+                Some((serial, item)) => {
+                    if let Some(file) = active.iter_mut().find(|a| a.serial == serial) {
+                        worker.hashed(file, item, digests)?;
+                    }
+                }
+                None => worker.hashed_of_table(message, digests),
             }
         }
         while let Some(serial) = worker.offer_waiting()? {
@@ -187,11 +254,22 @@ pub fn work(jobs: &dyn Jobs, hasher: &mut dyn Hasher, observer: &mut dyn Observe
                 file.batches_out = file.batches_out.saturating_sub(1);
             }
         }
-        for at in (0..active.len()).rev() {
-            if active[at].is_finished() {
-                let file = active.swap_remove(at);
-                worker.conclude(file)?;
+        let mut at = 0;
+        while at < active.len() {
+            if active[at].is_finished() && (at == 0 || !jobs.in_order()) {
                 idle = false;
+                if let Some(file) = active.remove(at) {
+                    jobs.read(file.stamp.size - file.counted);
+                    jobs.ended();
+                    worker.conclude(file)?;
+                }
+                if jobs.in_order()
+                    && let Some(first) = active.front_mut()
+                {
+                    worker.is_first(first)?;
+                }
+            } else {
+                at += 1;
             }
         }
         if idle {
@@ -223,12 +301,18 @@ struct Active {
     plan: ShardPlan,
     exempt: bool,
     stamp: Stamp,
-    source: Arc<dyn Source>,
-    cursor: Box<dyn Cursor>,
+    /// Its bytes and the reader of them; none where it is told of without reading.
+    reading: Option<(Arc<dyn Source>, Box<dyn Cursor>)>,
+    /// What is known of it without reading.
+    known: Option<Box<dyn Known>>,
     /// Bytes read so far that the observer knows of.
     read: u64,
+    /// Those of them that count: some formats read bytes twice.
+    counted: u64,
     /// Items opened and not yet reported, by their number in the cursor.
     items: BTreeMap<ItemId, Item>,
+    /// Those of them that were closed, in that order, in which they are reported whichever is hashed first.
+    closed: VecDeque<ItemId>,
     /// Pieces the hasher had no lane for, the oldest first.
     refused: VecDeque<(MsgId, Bytes, bool)>,
     /// Batches of rows that are not hashed to their end.
@@ -243,7 +327,21 @@ struct Active {
     stream: Option<(Digests, u64)>,
     /// The file's own observation, held until the file's stamp was looked at again.
     whole: Option<Observation>,
+    /// Nothing is told of any file before it any more: what is told of it needs not be held.
+    is_first: bool,
+    /// What is to be told of it once that is so, and rows that are to be hashed then.
+    held: Vec<Told>,
+    batch: Option<Box<Batch>>,
 }
+
+/// What is told of a file.
+enum Told {
+    Seen(Observation),
+    Fault(Locator, Code, String),
+}
+
+/// What is held of a file at most before it is left to wait for its turn.
+const HELD: usize = 1024;
 
 /// An item being observed.
 struct Item {
@@ -257,50 +355,76 @@ struct Item {
 }
 
 impl Worker<'_> {
-    fn admit(&mut self, job: Job) -> Result<Option<Active>> {
+    fn admit(&mut self, job: Job, is_first: bool) -> Active {
         let Job { root, path, plan, exempt, stamp, part, source, known } = job;
-        if let Some(known) = known {
-            known.tell(self.observer)?;
-            return Ok(None);
-        }
-        self.observer.begin(root, &path, &plan, Origin::Read);
-        let plan = part.plan(plan);
         let serial = self.next_message;
         self.next_message += 1;
+        let mut file = Active {
+            serial,
+            root,
+            path,
+            plan,
+            exempt,
+            stamp,
+            reading: None,
+            known,
+            read: 0,
+            counted: 0,
+            items: BTreeMap::new(),
+            closed: VecDeque::new(),
+            refused: VecDeque::new(),
+            batches_out: 0,
+            next_row: 0,
+            done: true,
+            samples: Samples::default(),
+            stream: None,
+            whole: None,
+            is_first,
+            held: Vec::new(),
+            batch: None,
+        };
+        if file.known.is_some() {
+            return file;
+        }
+        self.observer.begin(root, &file.path, &plan, Origin::Read);
+        file.plan = part.plan(plan);
         match source {
             Ok(source) => {
-                let cursor = shard::open_part(Arc::clone(&source), &path, &plan, part);
-                let items = BTreeMap::new();
-                Ok(Some(Active {
-                    serial,
-                    root,
-                    path,
-                    plan,
-                    exempt,
-                    stamp,
-                    source,
-                    cursor,
-                    read: 0,
-                    items,
-                    refused: VecDeque::new(),
-                    batches_out: 0,
-                    next_row: 0,
-                    done: false,
-                    samples: Samples::default(),
-                    stream: None,
-                    whole: None,
-                }))
+                let cursor = shard::open_part(Arc::clone(&source), &file.path, &file.plan, part);
+                file.reading = Some((source, cursor));
+                file.done = false;
             }
             Err(cause) => {
-                let locator = Locator::file(Some(root), path);
-                self.observer.fault(
-                    locator.clone(),
-                    Code::Unreadable,
-                    format!("it cannot be opened: {cause}"),
-                )?;
-                self.observer.observation(Observation::unread(locator, stamp.size, Unread::Unreadable))?;
-                Ok(None)
+                let locator = Locator::file(Some(root), file.path.clone());
+                let detail = format!("it cannot be opened: {cause}");
+                file.held.push(Told::Fault(locator.clone(), Code::Unreadable, detail));
+                file.held.push(Told::Seen(Observation::unread(locator, stamp.size, Unread::Unreadable)));
             }
+        }
+        file
+    }
+
+    /// Nothing more is told of files before this one.
+    fn is_first(&mut self, file: &mut Active) -> Result<()> {
+        file.is_first = true;
+        for told in std::mem::take(&mut file.held) {
+            self.tell(file, told)?;
+        }
+        match file.batch.take() {
+            Some(batch) => self.batch(file, *batch),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells something of a file, once it is its turn.
+    fn tell(&mut self, file: &mut Active, told: Told) -> Result<()> {
+        if !file.is_first {
+            file.held.push(told);
+            return Ok(());
+        }
+        match told {
+            Told::Seen(seen) => self.observer.observation(seen),
+            Told::Fault(locator, code, detail) => self.observer.fault(locator, code, detail),
         }
     }
 
@@ -313,14 +437,17 @@ impl Worker<'_> {
             }
             return Ok(true);
         }
-        if file.batches_out > 0 && !self.waiting.is_empty() {
+        if (file.batches_out > 0 && !self.waiting.is_empty())
+            || file.batch.is_some()
+            || file.held.len() >= HELD
+        {
             return Ok(false);
         }
+        let Some((_, cursor)) = &mut file.reading else { return Ok(false) };
         let pool = &mut self.pool;
-        let cursor = &mut file.cursor;
         let step = match catch_unwind(AssertUnwindSafe(|| cursor.step(pool))) {
             Ok(step) => {
-                let read = file.cursor.bytes_read();
+                let read = cursor.bytes_read();
                 if read > file.read {
                     self.observer.read(read - file.read);
                     file.read = read;
@@ -341,7 +468,8 @@ impl Worker<'_> {
             }
             Step::Data { item, bytes } => self.data(file, item, bytes),
             Step::Close { item, end } => self.close(file, item, end)?,
-            Step::Batch(batch) => self.batch(file, *batch)?,
+            Step::Batch(batch) if file.is_first => self.batch(file, *batch)?,
+            Step::Batch(batch) => file.batch = Some(batch),
             Step::Region { layer, range, class } => {
                 if let Some(item) = file.items.get_mut(&ItemId::FILE)
                     && layer == ItemId::FILE
@@ -387,7 +515,7 @@ impl Worker<'_> {
                 };
                 if let Some(why) = refused.filter(|_| !hidden) {
                     let detail = format!("an entry whose name is refused: {why}");
-                    self.observer.fault(locator.clone(), Code::UnsafeName, detail)?;
+                    self.tell(file, Told::Fault(locator.clone(), Code::UnsafeName, detail))?;
                 }
             }
             Kind::Region => {
@@ -435,7 +563,7 @@ impl Worker<'_> {
             let locator = file.items[&item].observation.locator.clone();
             let detail =
                 "its name has characters that hide or reorder text; they are shown escaped".to_string();
-            self.observer.fault(locator, Code::OddName, detail)?;
+            self.tell(file, Told::Fault(locator, Code::OddName, detail))?;
         }
         Ok(())
     }
@@ -488,12 +616,11 @@ impl Worker<'_> {
         }
         let Some(entry) = file.items.get(&item) else { return Ok(()) };
         match entry.message {
-            Some(message) => {
-                self.offer(file, message, Bytes::new(), true);
-                Ok(())
-            }
-            None => self.report(file, item),
+            Some(message) => self.offer(file, message, Bytes::new(), true),
+            None => {}
         }
+        file.closed.push_back(item);
+        self.report(file)
     }
 
     fn hashed(&mut self, file: &mut Active, item: ItemId, digests: Digests) -> Result<()> {
@@ -504,15 +631,22 @@ impl Worker<'_> {
                 _ => entry.observation.of_damaged = digests,
             }
         }
-        self.report(file, item)
+        self.report(file)
     }
 
-    /// Passes an item on once it is closed and hashed. The file itself waits for [`Worker::conclude`].
-    fn report(&mut self, file: &mut Active, item: ItemId) -> Result<()> {
-        let ready = file.items.get(&item).is_some_and(|e| e.closed && e.hashed);
-        if !ready {
-            return Ok(());
+    /// Passes items on that are closed and hashed, in the order in which they were closed. The file itself waits for
+    /// [`Worker::conclude`].
+    fn report(&mut self, file: &mut Active) -> Result<()> {
+        while let Some(item) = file.closed.front().copied()
+            && file.items.get(&item).is_none_or(|entry| entry.hashed)
+        {
+            file.closed.pop_front();
+            self.report_item(file, item)?;
         }
+        Ok(())
+    }
+
+    fn report_item(&mut self, file: &mut Active, item: ItemId) -> Result<()> {
         let Some(entry) = file.items.remove(&item) else { return Ok(()) };
         let mut observation = entry.observation;
         if observation.state == State::Read && entry.head.len() as u64 == observation.length {
@@ -532,7 +666,7 @@ impl Worker<'_> {
         if observation.kind == Kind::Member {
             file.samples.measured(item.0, &observation);
         }
-        self.observer.observation(observation)?;
+        self.tell(file, Told::Seen(observation))?;
         self.tell_samples(file, false)
     }
 
@@ -544,7 +678,7 @@ impl Worker<'_> {
             locator.row = Some(ordinal);
             if let Some(mut row) = webdataset::row(locator, DERIVED + ordinal, &sample) {
                 row.exempt = file.exempt;
-                self.observer.observation(row)?;
+                self.tell(file, Told::Seen(row))?;
             }
         }
         Ok(())
@@ -563,14 +697,14 @@ impl Worker<'_> {
             }
         }
         locator.offset = fault.offset.or(locator.offset);
-        self.observer.fault(locator, fault.code, fault.detail)
+        self.tell(file, Told::Fault(locator, fault.code, fault.detail))
     }
 
     /// No more is read of a file: the cursor panicked, which is a bug of a decoder, or the time is over. Either is told
     /// as a fact about the file.
     fn give_up(&mut self, file: &mut Active, detail: &str) -> Result<()> {
         let locator = Locator::file(Some(file.root), file.path.clone());
-        self.observer.fault(locator.clone(), Code::Unreadable, detail.to_string())?;
+        self.tell(file, Told::Fault(locator.clone(), Code::Unreadable, detail.to_string()))?;
         let open: Vec<ItemId> = file.items.keys().rev().copied().collect();
         for item in open {
             if file.items.get(&item).is_some_and(|e| !e.closed) {
@@ -591,9 +725,13 @@ impl Worker<'_> {
 
     /// The file was read: was it the same file all the time?
     fn conclude(&mut self, mut file: Active) -> Result<()> {
+        self.is_first(&mut file)?;
+        if let Some(known) = file.known {
+            return known.tell(self.observer);
+        }
         self.tell_samples(&mut file, true)?;
-        let Some(mut whole) = file.whole else { return Ok(()) };
-        let now = file.source.stamp();
+        let (Some(mut whole), Some((source, _))) = (file.whole, file.reading) else { return Ok(()) };
+        let now = source.stamp();
         let changed = match &now {
             Ok(now) => *now != file.stamp,
             Err(_) => true,
@@ -618,8 +756,13 @@ impl Worker<'_> {
 }
 
 impl Active {
+    /// Bytes of memory that its reader holds.
+    fn footprint(&self) -> usize {
+        self.reading.as_ref().map_or(0, |(_, cursor)| cursor.footprint())
+    }
+
     fn is_finished(&self) -> bool {
-        let held = !self.refused.is_empty() || self.batches_out > 0;
+        let held = !self.refused.is_empty() || self.batches_out > 0 || self.batch.is_some();
         self.done && !held && self.items.is_empty()
     }
 }
