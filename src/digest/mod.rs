@@ -1,11 +1,13 @@
 //! Digests: which algorithms there are, sets of them, values, and the hashers that compute many at once.
 
 mod algorithm;
+mod cells;
 mod hasher;
 pub mod rec1;
 mod running;
 mod state;
 
 pub use algorithm::{Algorithm, Digest, DigestParseError, DigestSet, Digests};
+pub use cells::CellDigests;
 pub use hasher::{Completed, Hasher, LoopHasher, MsgId, Offer};
 pub use running::Running;
