@@ -135,7 +135,7 @@ fn hidden_bytes_are_looked_up_and_a_damaged_chunk_leaves_the_others() {
 struct Reluctant {
     inner: LoopHasher,
     calls: u64,
-    late: Vec<(MsgId, shardproof::digest::Digests)>,
+    late: Completed,
 }
 
 impl Hasher for Reluctant {
@@ -159,8 +159,10 @@ impl Hasher for Reluctant {
     fn drain(&mut self, out: &mut Completed) {
         let mut done = Completed::default();
         self.inner.drain(&mut done);
-        self.late.extend(done.0);
-        out.0.extend(self.late.pop());
+        self.late.messages.append(&mut done.messages);
+        self.late.cells.append(&mut done.cells);
+        out.messages.extend(self.late.messages.pop());
+        out.cells.extend(self.late.cells.pop());
     }
 }
 

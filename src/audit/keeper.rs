@@ -24,7 +24,7 @@ use crate::index::spool::{Scratch, Spool};
 use crate::locator::{ItemPath, Locator, place_key};
 use crate::observation::{self, Kind, Observation};
 use crate::observe::digest_columns::DigestColumn;
-use crate::observe::{Claimed, Observer, Origin};
+use crate::observe::{Claimed, Measured, Observer, Origin};
 use crate::plan::ShardPlan;
 
 /// What one worker saw.
@@ -93,6 +93,13 @@ impl Observer for Keeper<'_> {
             return Ok(());
         }
         self.keep(seen)
+    }
+
+    fn batch(&mut self, batch: &Measured) -> Result<()> {
+        match self.takes_columns(batch) {
+            true => self.keep_columns(batch),
+            false => batch.each(&mut |seen| self.observation(seen)),
+        }
     }
 
     fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()> {
@@ -223,7 +230,7 @@ impl Keeper<'_> {
             self.tally.unread += 1;
         }
         if matches!(seen.kind, Kind::Row | Kind::Cell) {
-            self.count_row(&seen);
+            self.count_rows(&seen.locator, 1);
             self.tally.items += 1;
             return Ok(());
         }
@@ -246,6 +253,39 @@ impl Keeper<'_> {
             return Ok(());
         }
         self.observations.push(&item_key(&place, seen.locator.root.unwrap_or(0), seen.item), &seen)
+    }
+
+    /// Whether nobody needs the rows and cells of a batch one by one: they are written nowhere, and have all digests that
+    /// they are looked up by.
+    fn takes_columns(&self, batch: &Measured) -> bool {
+        let has_all = || self.lists.algorithms().minus(batch.algorithms()).is_empty();
+        let known = || batch.columns().iter().all(|column| column.is_outside().is_some());
+        self.part.is_none() && self.state.is_none() && has_all() && known()
+    }
+
+    /// What [`Keeper::keep`] does with each row and each cell, done with all of them together.
+    fn keep_columns(&mut self, batch: &Measured) -> Result<()> {
+        let mut items = batch.rows() as u64;
+        let is_hashed = !batch.algorithms().is_empty();
+        for column in batch.columns() {
+            let count = column.count() as u64;
+            // Rows were counted, and what stands in no row is no item.
+            if column.kind() == Kind::Cell && column.is_outside() == Some(false) {
+                items += count;
+            }
+            if self.lists.is_empty() || !is_hashed {
+                continue;
+            }
+            self.tally.looked_up += count;
+            for index in self.lists.look_up_column(column.digests()) {
+                if let Some(seen) = batch.observation(column, index) {
+                    self.look_up(&seen, &seen.digests)?;
+                }
+            }
+        }
+        self.tally.items += items;
+        self.count_rows(batch.locator(), items);
+        Ok(())
     }
 
     /// Counts a file by where it is known from.
@@ -278,16 +318,17 @@ impl Keeper<'_> {
         }
     }
 
-    /// Counts a row or a cell of a file.
-    fn count_row(&mut self, seen: &Observation) {
-        let root = seen.locator.root.unwrap_or(0);
+    /// Counts rows or cells of a file.
+    fn count_rows(&mut self, of: &Locator, count: u64) {
+        let root = of.root.unwrap_or(0);
         match &mut self.rows_of {
-            Some((of, path, rows)) if *of == root && *path == seen.locator.shard => *rows += 1,
+            Some((root_of, path, rows)) if *root_of == root && *path == of.shard => *rows += count,
+            _ if count == 0 => {}
             other => {
-                if let Some((of, path, rows)) = other.take() {
-                    *self.rows.entry((of, path)).or_default() += rows;
+                if let Some((root_of, path, rows)) = other.take() {
+                    *self.rows.entry((root_of, path)).or_default() += rows;
                 }
-                *other = Some((root, seen.locator.shard.clone(), 1));
+                *other = Some((root, of.shard.clone(), count));
             }
         }
     }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::options::{AuditOptions, SourceSpec};
 use super::report::SourceReport;
 use crate::claim::SourceId;
-use crate::digest::{Algorithm, Digest, DigestSet, Digests};
+use crate::digest::{Algorithm, CellDigests, Digest, DigestSet, Digests};
 use crate::error::{Error, Result};
 use crate::finding::Level;
 use crate::hashlist::{self, Columns, Context, HashListError};
@@ -89,6 +89,12 @@ impl Lists {
     pub fn holds(&self, digest: &Digest) -> bool {
         let digests: Digests = [digest.clone()].into_iter().collect();
         self.index.as_ref().is_some_and(|index| !index.look_up(&digests).is_empty())
+    }
+
+    /// Which values of a column stand on a list: their indices, rising. What stands in the place of a null may be among
+    /// them.
+    pub fn look_up_column(&self, cells: &CellDigests) -> Vec<usize> {
+        self.index.as_ref().map_or_else(Vec::new, |index| index.look_up_column(cells))
     }
 
     /// Where digests of an item stand: one answer for each list, by its strongest digest.

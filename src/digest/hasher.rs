@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, cast::AsArray, types};
 use bytes::Bytes;
 
 use super::state::State;
-use super::{DigestSet, Digests};
+use super::{Algorithm, CellDigests, DigestSet, Digests};
 
 /// Names a message among those one hasher has in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,14 +21,22 @@ pub enum Offer {
     Full(Bytes),
 }
 
-/// Messages that ended since the last [`Hasher::drain`].
+/// What ended since the last [`Hasher::drain`].
 #[derive(Debug, Default)]
-pub struct Completed(pub Vec<(MsgId, Digests)>);
+pub struct Completed {
+    /// Messages that were announced.
+    pub messages: Vec<(MsgId, Digests)>,
+    /// Columns of whole messages.
+    pub cells: Vec<CellDigests>,
+}
 
 /// Hashes many messages at once, piece by piece. A worker owns one and steps a cursor only while a lane is hungry.
 pub trait Hasher: Send {
     /// How many messages it can work on at once with profit.
     fn lanes(&self) -> usize;
+
+    /// Whether it is worth offering more before it is drained: its lanes are not full yet, and what it holds is little.
+    fn is_hungry(&self) -> bool;
 
     /// Announces a message. `len` is its length in bytes where it is known beforehand: without it no git blob digest
     /// can be computed, and none is reported.
@@ -37,19 +45,21 @@ pub trait Hasher: Send {
     /// Offers the next piece of an announced message; `last` ends it. An empty last piece is allowed.
     fn offer(&mut self, message: MsgId, piece: Bytes, last: bool) -> Offer;
 
-    /// Offers a column of whole messages, `first`, `first + 1`, …; a null value is no message and completes nothing.
-    /// Returns `false`, having taken nothing, if no lane is free.
+    /// Offers a column of whole messages, `first`, `first + 1`, …; a null value is no message. Each column that is taken
+    /// completes once, as one [`CellDigests`], even if it has no value. Returns `false`, having taken nothing, if no
+    /// lane is free.
     fn offer_cells(&mut self, first: MsgId, algorithms: DigestSet, values: &ArrayRef) -> bool;
 
-    /// Moves the digests of ended messages to `out`, in any order.
-    fn drain(&mut self, out: &mut Completed);
+    /// Moves the digests of ended messages and columns to `out`, in any order. With `more`, what would leave lanes idle
+    /// may wait for what is offered next; without, all that was offered is hashed. Something is, either way.
+    fn drain(&mut self, out: &mut Completed, more: bool);
 }
 
 /// The plain hasher: one lane, each piece hashed when it is offered.
 #[derive(Default)]
 pub struct LoopHasher {
     open: HashMap<MsgId, Vec<State>>,
-    done: Vec<(MsgId, Digests)>,
+    done: Completed,
 }
 
 impl LoopHasher {
@@ -57,23 +67,15 @@ impl LoopHasher {
     pub fn new() -> Self {
         LoopHasher::default()
     }
-
-    fn whole(&mut self, message: MsgId, algorithms: DigestSet, value: &[u8]) {
-        let digests = algorithms
-            .iter()
-            .filter_map(|a| {
-                let mut state = State::new(a, Some(value.len() as u64))?;
-                state.update(value);
-                state.finish()
-            })
-            .collect();
-        self.done.push((message, digests));
-    }
 }
 
 impl Hasher for LoopHasher {
     fn lanes(&self) -> usize {
         1
+    }
+
+    fn is_hungry(&self) -> bool {
+        self.done.messages.is_empty() && self.done.cells.is_empty()
     }
 
     fn open(&mut self, message: MsgId, algorithms: DigestSet, len: Option<u64>) {
@@ -89,17 +91,21 @@ impl Hasher for LoopHasher {
             }
         }
         if last && let Some(states) = self.open.remove(&message) {
-            self.done.push((message, states.into_iter().filter_map(State::finish).collect()));
+            self.done.messages.push((message, states.into_iter().filter_map(State::finish).collect()));
         }
         Offer::Taken
     }
 
     fn offer_cells(&mut self, first: MsgId, algorithms: DigestSet, values: &ArrayRef) -> bool {
+        let mut cells = CellDigests::new(first, values.len(), algorithms);
         macro_rules! each {
             ($array:expr) => {
-                for (i, value) in $array.iter().enumerate() {
-                    if let Some(value) = value {
-                        self.whole(MsgId(first.0 + i as u64), algorithms, value.as_ref());
+                for algorithm in algorithms.iter() {
+                    let room = cells.of_mut(algorithm).unwrap_or_default();
+                    for (value, place) in $array.iter().zip(room.chunks_exact_mut(algorithm.len())) {
+                        if let Some(value) = value {
+                            whole(algorithm, value.as_ref(), place);
+                        }
                     }
                 }
             };
@@ -123,11 +129,25 @@ impl Hasher for LoopHasher {
         } else {
             debug_assert!(false, "a cursor offers byte or text columns only, not {data_type}");
         }
+        self.done.cells.push(cells);
         true
     }
 
-    fn drain(&mut self, out: &mut Completed) {
-        out.0.append(&mut self.done);
+    fn drain(&mut self, out: &mut Completed, _more: bool) {
+        out.messages.append(&mut self.done.messages);
+        out.cells.append(&mut self.done.cells);
+    }
+}
+
+/// Puts the digest of a whole message in its place.
+fn whole(algorithm: Algorithm, message: &[u8], place: &mut [u8]) {
+    let digest = State::new(algorithm, Some(message.len() as u64)).and_then(|mut state| {
+        state.update(message);
+        state.finish()
+    });
+    debug_assert!(digest.is_some(), "a message of known length has every digest");
+    if let Some(digest) = digest {
+        place.copy_from_slice(digest.bytes());
     }
 }
 
@@ -137,7 +157,6 @@ mod tests {
 
     use arrow_array::{BinaryArray, StringViewArray};
 
-    use super::super::Algorithm;
     use super::*;
 
     fn digest_of(message: &[u8], pieces: usize) -> Vec<String> {
@@ -148,9 +167,9 @@ mod tests {
         }
         hasher.offer(MsgId(7), Bytes::new(), true);
         let mut done = Completed::default();
-        hasher.drain(&mut done);
-        assert_eq!(done.0.len(), 1);
-        done.0[0].1.iter().map(|d| d.to_string()).collect()
+        hasher.drain(&mut done, false);
+        assert_eq!(done.messages.len(), 1);
+        done.messages[0].1.iter().map(|d| d.to_string()).collect()
     }
 
     /// Values of `hello\n` by coreutils 9.1 (`cksum -a …`, `b2sum`), git 2.47 and b3sum 1.5.
@@ -219,28 +238,31 @@ mod tests {
             hasher.open(MsgId(1), [Algorithm::GitBlob, Algorithm::Md5].into_iter().collect(), len);
             hasher.offer(MsgId(1), Bytes::from_static(b"hello\n"), true);
             let mut done = Completed::default();
-            hasher.drain(&mut done);
-            assert_eq!(done.0[0].1.set(), DigestSet::of(Algorithm::Md5));
+            hasher.drain(&mut done, false);
+            assert_eq!(done.messages[0].1.set(), DigestSet::of(Algorithm::Md5));
         }
     }
 
     #[test]
-    fn cells_hash_like_messages_and_nulls_do_not_complete() {
+    fn cells_hash_like_messages_and_a_column_completes_once() {
         let binary: ArrayRef = Arc::new(BinaryArray::from(vec![Some(&b"hello\n"[..]), None, Some(b"")]));
         let text: ArrayRef = Arc::new(StringViewArray::from(vec![Some("hello\n"), None, Some("")]));
-        for values in [binary, text] {
+        let nothing: ArrayRef = Arc::new(StringViewArray::new_null(3));
+        for values in [binary, text, nothing] {
             let mut hasher = LoopHasher::new();
-            assert!(hasher.offer_cells(MsgId(10), DigestSet::of(Algorithm::Md5), &values));
+            let algorithms = [Algorithm::Md5, Algorithm::Sha256].into_iter().collect();
+            assert!(hasher.offer_cells(MsgId(10), algorithms, &values));
             let mut done = Completed::default();
-            hasher.drain(&mut done);
-            let got: Vec<_> = done.0.iter().map(|(m, d)| (m.0, d.strongest().unwrap().to_string())).collect();
-            assert_eq!(
-                got,
-                [
-                    (10, "md5:b1946ac92492d2347c6235b4d2611184".to_string()),
-                    (12, "md5:d41d8cd98f00b204e9800998ecf8427e".to_string())
-                ]
-            );
+            hasher.drain(&mut done, false);
+            assert!(done.messages.is_empty());
+            let [cells] = done.cells.as_slice() else { panic!("one column") };
+            assert_eq!((cells.first, cells.len, cells.algorithms()), (MsgId(10), 3, algorithms));
+            let due = ["b1946ac92492d2347c6235b4d2611184", "", "d41d8cd98f00b204e9800998ecf8427e"];
+            for (index, due) in due.into_iter().enumerate().filter(|(index, _)| values.is_valid(*index)) {
+                let digests = cells.digests(index);
+                assert_eq!(digests.of(Algorithm::Md5).map(|md5| hex::encode(md5.bytes())), Some(due.into()));
+                assert!(digests.of(Algorithm::Sha256).is_some());
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::claim::SourceId;
-use crate::digest::{Algorithm, DigestSet, Digests};
+use crate::digest::{Algorithm, CellDigests, DigestSet, Digests};
 use crate::error::{Error, Result};
 use crate::finding::Level;
 use crate::hashlist::{Entry, EntrySink, is_harmless};
@@ -159,6 +159,18 @@ impl HashListIndex {
             hits[first..].sort_by_key(|hit| (hit.source, hit.line));
         }
         hits
+    }
+}
+
+impl HashListIndex {
+    /// Which values of a column stand on a list, by any of their digests: their indices, rising. What stands in the
+    /// place of a null may be among them.
+    pub fn look_up_column(&self, cells: &CellDigests) -> Vec<usize> {
+        let tables = self.tables.iter().filter_map(|(algorithm, table)| Some((table, cells.of(*algorithm)?)));
+        let mut found: Vec<usize> = tables.flat_map(|(table, digests)| table.among(digests)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 }
 

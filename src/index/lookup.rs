@@ -2,6 +2,9 @@
 //!
 //! With about one entry for each prefix, nearly every question is settled by one look at the prefix table and one at
 //! the digests. Entries that share a prefix, by chance or on purpose, are found by binary search.
+//!
+//! Many digests at once are first held against a bitmap of longer prefixes: most stand on no list, and leave it there
+//! with one look at a bit, of which a core has many under way at a time.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -13,6 +16,14 @@ pub const MOST_ENTRIES: usize = u32::MAX as usize;
 
 /// Most bits of a digest that the prefix table goes by.
 const MOST_BITS: u32 = 24;
+
+/// Bits of the bitmap for each entry, as a power of two: eight to sixteen bits, so at most one digest in eight goes on
+/// by chance.
+const BITMAP_BITS: u32 = 4;
+
+/// Least and most bits of a digest that the bitmap goes by: 512 bytes, 512 MiB.
+const BITMAP_LEAST: u32 = 12;
+const BITMAP_MOST: u32 = 32;
 
 /// Collects digests of one length, each with a handle to where it comes from.
 pub struct DigestTableBuilder {
@@ -58,6 +69,7 @@ impl DigestTableBuilder {
             starts: Vec::new(),
             digests: Vec::with_capacity(digests.len()),
             handles: Vec::with_capacity(handles.len()),
+            bitmap: Bitmap::for_entries(handles.len()),
         };
         table.starts.reserve_exact((1 << table.bits) + 1);
         for &(prefix, at) in &order {
@@ -66,6 +78,7 @@ impl DigestTableBuilder {
             if kept.is_some_and(|&kept| repeats(kept, handle)) {
                 continue;
             }
+            table.bitmap.insert(prefix);
             let bucket = table.bucket(prefix);
             while table.starts.len() <= bucket {
                 table.starts.push(position(table.handles.len()));
@@ -81,8 +94,8 @@ impl DigestTableBuilder {
 
 /// Sorted digests of one length, each with its handle.
 ///
-/// An entry takes its digest, 4 bytes of handle, and 2 to 4 bytes of the prefix table (from 2²⁴ entries on: less than
-/// 4): width + 8 bytes at most, and a fixed 8 bytes.
+/// An entry takes its digest, 4 bytes of handle, 2 to 4 bytes of the prefix table (from 2²⁴ entries on: less than 4),
+/// and 1 to 2 bytes of the bitmap: width + 10 bytes at most, and a fixed 520 bytes.
 pub struct DigestTable {
     width: usize,
     /// How many leading bits of a digest choose its bucket.
@@ -91,6 +104,7 @@ pub struct DigestTable {
     starts: Vec<u32>,
     digests: Vec<u8>,
     handles: Vec<u32>,
+    bitmap: Bitmap,
 }
 
 impl DigestTable {
@@ -118,6 +132,13 @@ impl DigestTable {
         }
         let after = self.boundary(first, end, |row| row == digest);
         &self.handles[first..after]
+    }
+
+    /// Which of these digests, which lie back to back, stand here: their indices, rising.
+    pub fn among<'a>(&'a self, digests: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        let each = digests.chunks_exact(self.width).enumerate();
+        let maybe = each.filter(|(_, digest)| self.bitmap.may_hold(prefix(digest)));
+        maybe.filter(|(_, digest)| !self.get(digest).is_empty()).map(|(index, _)| index)
     }
 
     /// The first of the rows `begin..end` for which `before`, true of some first rows and no others, is false.
@@ -150,8 +171,34 @@ impl fmt::Debug for DigestTable {
     }
 }
 
+/// Which prefixes occur.
+struct Bitmap {
+    bits: u32,
+    words: Vec<u64>,
+}
+
+impl Bitmap {
+    fn for_entries(entries: usize) -> Self {
+        let bits = (entries.checked_ilog2().unwrap_or(0) + BITMAP_BITS).clamp(BITMAP_LEAST, BITMAP_MOST);
+        Bitmap { bits, words: vec![0; 1 << (bits - u64::BITS.ilog2())] }
+    }
+
+    fn insert(&mut self, prefix: u64) {
+        let bit = prefix >> (u64::BITS - self.bits);
+        self.words[(bit / 64) as usize] |= 1 << (bit % 64);
+    }
+
+    fn may_hold(&self, prefix: u64) -> bool {
+        let bit = prefix >> (u64::BITS - self.bits);
+        self.words[(bit / 64) as usize] & (1 << (bit % 64)) != 0
+    }
+}
+
 /// The first eight bytes as a number that sorts as they do; shorter digests are filled up with zeros.
 fn prefix(digest: &[u8]) -> u64 {
+    if let Some(first) = digest.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
     let mut first = [0; 8];
     for (to, from) in first.iter_mut().zip(digest) {
         *to = *from;

@@ -10,11 +10,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::ArrayRef;
 use bytes::Bytes;
 
 use self::tables::Waiting;
 use super::digest_columns::DigestColumn;
-use super::rows::{Claimed, InFlight};
+use super::measured::{Claimed, Measured};
+use super::rows::InFlight;
 use super::webdataset::{self, Samples};
 use crate::digest::{Completed, DigestSet, Digests, Hasher, MsgId, Offer};
 use crate::error::Result;
@@ -23,7 +25,7 @@ use crate::locator::{ItemPath, Locator, is_format_control};
 use crate::manifest::{annex_key, lfs_pointer};
 use crate::observation::{End, Kind, Observation, PointerSeen, RegionClass, State, Unread};
 use crate::plan::{Inside, ShardPlan};
-use crate::shard::{self, Cursor, Fault, ItemId, Part, Step};
+use crate::shard::{self, Batch, Cursor, Fault, ItemId, Part, Step};
 use crate::source::{Pool, Source, Stamp};
 
 /// Why a file is given up.
@@ -122,6 +124,14 @@ pub trait Observer {
     /// # Errors
     /// Where it could not be kept.
     fn observation(&mut self, observation: Observation) -> Result<()>;
+
+    /// Rows of a table and their cells were measured. Whoever has no use for them one by one takes them by the column.
+    ///
+    /// # Errors
+    /// Where they could not be kept.
+    fn batch(&mut self, batch: &Measured) -> Result<()> {
+        batch.each(&mut |seen| self.observation(seen))
+    }
 
     /// Something is wrong with a file.
     ///
@@ -237,16 +247,16 @@ pub fn work(
         }
         let more = !no_more || active.iter().any(|file| !file.done);
         worker.hasher.drain(&mut completed, more);
-        for (message, digests) in completed.0.drain(..) {
-            idle = false;
-            match worker.messages.remove(&message) {
-                Some((serial, item)) => {
-                    if let Some(file) = active.iter_mut().find(|a| a.serial == serial) {
-                        worker.hashed(file, item, digests)?;
-                    }
-                }
-                None => worker.hashed_of_table(message, digests),
+        idle &= completed.messages.is_empty() && completed.cells.is_empty();
+        for (message, digests) in completed.messages.drain(..) {
+            if let Some((serial, item)) = worker.messages.remove(&message)
+                && let Some(file) = active.iter_mut().find(|a| a.serial == serial)
+            {
+                worker.hashed(file, item, digests)?;
             }
+        }
+        for cells in completed.cells.drain(..) {
+            worker.hashed_of_table(cells);
         }
         while let Some(serial) = worker.offer_waiting()? {
             idle = false;
@@ -286,8 +296,8 @@ struct Worker<'a> {
     messages: HashMap<MsgId, (u64, ItemId)>,
     /// Batches whose lines and cells are being hashed, by their first message.
     batches: BTreeMap<MsgId, InFlight>,
-    /// Batches whose records are being hashed, by their first message, and how many of those are left.
-    records: BTreeMap<MsgId, (InFlight, u64)>,
+    /// Batches whose records are being hashed, by their first message, and those records.
+    records: BTreeMap<MsgId, (InFlight, ArrayRef)>,
     /// Batches that wait for the hasher, the oldest first.
     waiting: VecDeque<Waiting>,
     next_message: u64,

@@ -1,5 +1,9 @@
 //! A column of whole messages, hashed from the buffers where they lie.
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{BinaryViewType, StringViewType};
+use arrow_array::{Array, ArrayRef};
+
 use super::super::kernel::{BLOCK, Choice, Compression, Words};
 use super::super::Algorithm;
 use super::streams::compression;
@@ -31,6 +35,33 @@ pub(super) fn hash(values: &[Option<&[u8]>], algorithm: Algorithm, into: &mut [u
     let is_git = algorithm == Algorithm::GitBlob;
     let mut column = Column { values, order, compression, is_git, into, width: algorithm.len() };
     run_all(&mut column, waiting, Choice::of(compression), true);
+}
+
+/// The values of an array of texts or bytes; none where it is an array of something else.
+pub(super) fn values(array: &ArrayRef) -> Vec<Option<&[u8]>> {
+    fn each<'a, T: AsRef<[u8]> + ?Sized + 'a>(
+        values: impl Iterator<Item = Option<&'a T>>,
+    ) -> Vec<Option<&'a [u8]>> {
+        values.map(|value| value.map(AsRef::as_ref)).collect()
+    }
+    if let Some(array) = array.as_binary_opt::<i32>() {
+        each(array.iter())
+    } else if let Some(array) = array.as_binary_opt::<i64>() {
+        each(array.iter())
+    } else if let Some(array) = array.as_string_opt::<i32>() {
+        each(array.iter())
+    } else if let Some(array) = array.as_string_opt::<i64>() {
+        each(array.iter())
+    } else if let Some(array) = array.as_fixed_size_binary_opt() {
+        each(array.iter())
+    } else if let Some(array) = array.as_byte_view_opt::<BinaryViewType>() {
+        each(array.iter())
+    } else if let Some(array) = array.as_byte_view_opt::<StringViewType>() {
+        each(array.iter())
+    } else {
+        debug_assert!(false, "a cursor offers byte or text columns only, not {}", array.data_type());
+        Vec::new()
+    }
 }
 
 /// Values that wait, and the place for their digests.

@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use arrow_array::ArrayRef;
 use bytes::Bytes;
 
-use super::super::cells::{CellDigests, values};
 use super::super::hasher::{Completed, Hasher, MsgId, Offer};
 use super::super::kernel::{Choice, Compression};
 use super::super::state::State;
-use super::super::{Algorithm, Digest, DigestSet, Digests};
-use super::cells::{self, git_header};
+use super::super::{Algorithm, CellDigests, Digest, DigestSet, Digests};
+use super::cells::{self, git_header, values};
 use super::streams::{Streams, compression};
 use super::run_all;
 
@@ -116,7 +115,8 @@ impl Hasher for LaneHasher {
 
     fn is_hungry(&self) -> bool {
         let waiting = Compression::ALL.into_iter().map(|c| self.streams.waiting(c)).max().unwrap_or(0);
-        self.pending < ENOUGH && waiting < 2 * self.lanes
+        let done = self.done.messages.len() + self.done.cells.len();
+        self.pending < ENOUGH && waiting < 2 * self.lanes && done < 2 * self.lanes
     }
 
     fn open(&mut self, id: MsgId, algorithms: DigestSet, len: Option<u64>) {
@@ -176,7 +176,7 @@ impl Hasher for LaneHasher {
         let values = values(array);
         let mut digests = CellDigests::new(first, values.len(), algorithms);
         for algorithm in algorithms.iter() {
-            let Some(column) = digests.column(algorithm) else { continue };
+            let Some(column) = digests.of_mut(algorithm) else { continue };
             if compression(algorithm).is_some() {
                 cells::hash(&values, algorithm, column);
                 continue;

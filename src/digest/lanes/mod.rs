@@ -10,6 +10,8 @@ mod cells;
 mod hasher;
 mod padding;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 use std::cell::UnsafeCell;
 

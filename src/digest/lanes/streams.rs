@@ -9,7 +9,6 @@ use super::super::Algorithm;
 use super::{Seam, Span, Supply, padding};
 
 /// One digest of a message under way.
-#[derive(Default)]
 pub(super) struct Job {
     /// The message it is of, by its place among the hasher's.
     pub message: usize,
@@ -29,6 +28,23 @@ pub(super) struct Job {
     is_queued: bool,
 }
 
+impl Job {
+    fn none() -> Job {
+        Job {
+            message: 0,
+            algorithm: None,
+            words: Words::default(),
+            head: [0; BLOCK],
+            held: 0,
+            pieces: VecDeque::new(),
+            length: 0,
+            ended: false,
+            padded: 0,
+            is_queued: false,
+        }
+    }
+}
+
 /// The jobs of a hasher.
 #[derive(Default)]
 pub(super) struct Streams {
@@ -43,7 +59,7 @@ impl Streams {
     pub(super) fn begin(&mut self, message: usize, algorithm: Algorithm, header: &[u8]) -> usize {
         debug_assert!(header.len() < BLOCK);
         let at = self.free.pop().unwrap_or_else(|| {
-            self.jobs.push(Job::default());
+            self.jobs.push(Job::none());
             self.jobs.len() - 1
         });
         let job = &mut self.jobs[at];

@@ -4,7 +4,7 @@ use arrow_array::{Array, ArrayRef};
 
 use super::super::rows::{InFlight, Offered};
 use super::{Active, Worker};
-use crate::digest::{Algorithm, DigestSet, Digests, MsgId};
+use crate::digest::{Algorithm, CellDigests, DigestSet, MsgId};
 use crate::error::Result;
 use crate::locator::Locator;
 use crate::shard::{Batch, ItemId};
@@ -59,7 +59,7 @@ impl Worker<'_> {
                         }
                         batch.taken();
                     }
-                    // Of nulls alone no message comes back.
+                    // Where there is no value, nothing comes back.
                     if batch.is_hashed() {
                         self.values_are_hashed(first);
                     }
@@ -70,19 +70,14 @@ impl Worker<'_> {
                         self.waiting.push_front(Waiting::Records(batch, messages));
                         return Ok(None);
                     }
-                    self.next_message += messages.len() as u64;
-                    let left = (messages.len() - messages.null_count()) as u64;
-                    if left == 0 {
-                        self.waiting.push_back(Waiting::Nothing(batch));
-                    } else {
-                        self.records.insert(first, (batch, left));
-                    }
+                    self.next_message += (messages.len() as u64).max(1);
+                    self.records.insert(first, (batch, messages));
                 }
                 Waiting::Nothing(batch) => {
                     let serial = batch.serial;
-                    let (told, claimed) = batch.told();
-                    told.into_iter().try_for_each(|seen| self.observer.observation(seen))?;
-                    claimed.into_iter().try_for_each(|claimed| self.observer.claimed(claimed))?;
+                    let measured = batch.into_measured();
+                    self.observer.batch(&measured)?;
+                    measured.claimed().into_iter().try_for_each(|claimed| self.observer.claimed(claimed))?;
                     return Ok(Some(serial));
                 }
             }
@@ -99,29 +94,16 @@ impl Worker<'_> {
         });
     }
 
-    /// A line, a cell or a record has been hashed.
-    pub(super) fn hashed_of_table(&mut self, message: MsgId, digests: Digests) {
-        let of_values = self.batches.range_mut(..=message).next_back();
-        let of_records = self.records.range_mut(..=message).next_back();
-        match (of_values, of_records) {
-            (Some((&first, batch)), other) if other.as_ref().is_none_or(|(at, _)| **at < first) => {
-                batch.hashed(message.0 - first.0, digests);
-                if batch.is_hashed() {
-                    self.values_are_hashed(first);
-                }
+    /// Lines, a column of cells or records have been hashed.
+    pub(super) fn hashed_of_table(&mut self, cells: CellDigests) {
+        if let Some((mut batch, messages)) = self.records.remove(&cells.first) {
+            batch.identified(&messages, &cells);
+            self.waiting.push_back(Waiting::Nothing(batch));
+        } else if let Some((&first, batch)) = self.batches.range_mut(..=cells.first).next_back() {
+            batch.hashed(cells.first.0 - first.0, cells);
+            if batch.is_hashed() {
+                self.values_are_hashed(first);
             }
-            (_, Some((&first, (batch, left)))) => {
-                let record = digests.of(Algorithm::Sha256).and_then(|d| d.bytes().try_into().ok());
-                let row = usize::try_from(message.0 - first.0).unwrap_or(usize::MAX);
-                batch.identified(row, record);
-                *left = left.saturating_sub(1);
-                if *left == 0
-                    && let Some((batch, _)) = self.records.remove(&first)
-                {
-                    self.waiting.push_back(Waiting::Nothing(batch));
-                }
-            }
-            _ => {}
         }
     }
 }
