@@ -3,7 +3,6 @@
 mod algorithm;
 mod cells;
 mod hasher;
-#[allow(unsafe_code, reason = "kernels read through raw pointers")]
 mod kernel;
 mod lanes;
 pub mod rec1;
