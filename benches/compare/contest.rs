@@ -59,6 +59,7 @@ pub struct Standings {
 /// A tool's medians over all rounds, and its highest peak.
 pub struct Standing {
     pub name: String,
+    version: Option<String>,
     pub judged: bool,
     pub taken: Option<Taken>,
 }
@@ -81,10 +82,8 @@ pub fn contest(bench: &Bench, tools: &[Tool<'_>]) -> Result<Standings> {
         }
     }
     let all = tools.iter().zip(runs).map(|(tool, runs)| Standing {
-        name: match &tool.version {
-            Some(version) => format!("{} ({version})", tool.name),
-            None => tool.name.clone(),
-        },
+        name: tool.name.clone(),
+        version: tool.version.clone(),
         judged: tool.judged,
         taken: middle(&runs),
     });
@@ -125,16 +124,16 @@ impl Standings {
             "| tool | wall s | rate | CPU s | CPU s per GB | peak MB | wall, ours = 1 | CPU, ours = 1 |",
         );
         told.line("|---|---|---|---|---|---|---|---|");
-        for Standing { name, taken, .. } in &self.all {
-            let Some(taken) = taken else {
+        for Standing { name, version, taken, .. } in &self.all {
+            let (Some(version), Some(taken)) = (version, taken) else {
                 told.line(&format!("| {name} | is not installed | | | | | | |"));
                 continue;
             };
             told.line(&format!(
-                "| {name} | {:.2} | {} | {:.2} | {:.2} | {:.0} | {:.2}× | {:.2}× |",
-                taken.wall,
+                "| {name} ({version}) | {} | {} | {} | {:.2} | {:.0} | {:.2}× | {:.2}× |",
+                seconds(taken.wall),
                 amount.rate(taken.wall),
-                taken.cpu,
+                seconds(taken.cpu),
                 taken.cpu / (amount.bytes as f64 / 1e9),
                 taken.peak as f64 / 1e6,
                 taken.wall / ours.wall,
@@ -143,6 +142,11 @@ impl Standings {
         }
         Ok(())
     }
+}
+
+/// As many digits as a run of this length is worth.
+fn seconds(value: f64) -> String {
+    if value < 1.0 { format!("{value:.3}") } else { format!("{value:.2}") }
 }
 
 impl Amount {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::machine;
 
-/// Changes when what is made changes: data of another version are not used again.
+/// Counts up when what is made changes: data of another version are not used again.
 const VERSION: u32 = 1;
 
 /// The folder of all data.
@@ -55,6 +55,8 @@ impl Store {
             fs::create_dir_all(&partial)?;
             make(&partial).with_context(|| format!("the data of {name} cannot be made"))?;
             fs::rename(&partial, &folder)?;
+            // Or the disk would be at work for the first tools.
+            rustix::fs::sync();
         }
         Ok(Data { folder, bytes, kept: self.temporary.is_none() })
     }

@@ -124,12 +124,13 @@ pub fn b3sum_in_parts(files: &Files, cores: usize) -> Tool<'_> {
 /// An audit against the hashdeep list of the files; it counts a file as matched only if all digests are.
 pub fn hashdeep(files: &Files, algorithms: &str, threads: usize) -> Result<Taken> {
     let mut command = Command::new("hashdeep");
-    command.args(["-r", "-l", "-a", "-v", "-c", algorithms, "-j", &threads.to_string(), "-k"]);
+    // `-c` comes first: after `-a` it turns the audit into a listing of digests, which always ends well.
+    command.args(["-c", algorithms, "-r", "-l", "-a", "-v", "-j", &threads.to_string(), "-k"]);
     let run = done(command.arg(files.path("known.hashdeep")).arg(".").current_dir(files.dataset()))?;
     let said = String::from_utf8_lossy(&run.stdout);
     let matched =
         said.lines().find_map(|line| line.trim().strip_prefix("Files matched: ")?.trim().parse().ok());
-    ensure!(matched == Some(files.items), "hashdeep did not match {} files: {said}", files.items);
+    ensure!(matched == Some(files.items), "hashdeep matched {matched:?} files, not {}", files.items);
     Ok(run.into())
 }
 

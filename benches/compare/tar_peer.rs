@@ -32,10 +32,12 @@ impl Sharing {
         }
     }
 
-    pub fn told(self, threads: usize) -> String {
+    /// In words, where so many threads find a tar to read and so many can hash.
+    pub fn told(self, reading: usize, hashing: usize) -> String {
         match self {
-            Sharing::Tars => format!("{threads} threads, each with tars of its own"),
-            Sharing::Members => format!("one thread that reads, {threads} that hash"),
+            Sharing::Tars if reading == 1 => "one thread".to_owned(),
+            Sharing::Tars => format!("{reading} threads, each with tars of its own"),
+            Sharing::Members => format!("one thread that reads, {hashing} that hash"),
         }
     }
 }

@@ -28,7 +28,9 @@ fn one_layout(bench: &Bench, count: u64, members: u64, peers: &[Sharing], told: 
     let tars = Tars::make(bench, &format!("tars{count}"), count, members, Size::Mixed)?;
     tars.data.warm()?;
     let noun = if count == 1 { "tar" } else { "tars" };
-    let work = format!("6. {count} {noun} of {members} members of 4 to 100 KiB, SHA-256 of each, verify");
+    let letter = if count == 1 { "b" } else { "a" };
+    let work =
+        format!("6{letter}. {count} {noun} of {members} members of 4 to 100 KiB, SHA-256 of each, verify");
     told.work(&work);
     let dataset = tars.data.folder.join("data");
     let sums = tars.data.folder.join("SHA256SUMS");
@@ -36,7 +38,10 @@ fn one_layout(bench: &Bench, count: u64, members: u64, peers: &[Sharing], told: 
         Ok(bench.program.verify(&dataset, &sums, tars.members)?.into())
     })];
     for &sharing in peers {
-        let name = format!("loop of tar and sha2, {}", sharing.told(bench.machine.cores));
+        let name = format!(
+            "loop of tar and sha2, {}",
+            sharing.told(bench.machine.cores.min(count as usize), bench.machine.cores)
+        );
         let (dataset, sums) = (&dataset, &sums);
         tools.push(Tool::new(&name, Some(tar_peer::version()), move || {
             run_loop(sharing, sums, dataset, bench.machine.cores, tars.members)
