@@ -1,10 +1,12 @@
 //! On what a run was made: without it a figure means nothing.
 
 use std::fs;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::Bench;
+use crate::measured;
 use crate::peers::{self, B3SUM, HASHDEEP, OPENSSL, RHASH, SHA256SUM};
 use crate::python::{BAGIT, DUCKDB, HASHLIB};
 use crate::tar_peer;
@@ -62,6 +64,41 @@ impl Machine {
             .collect();
         format!("{}-{}cores", words.join("-"), self.cores)
     }
+}
+
+/// What the machine did besides this run.
+pub struct Others {
+    started: Instant,
+    busy: f64,
+}
+
+impl Others {
+    /// From now on.
+    pub fn watch() -> Result<Others> {
+        Ok(Others { started: Instant::now(), busy: busy()? - measured::here_and_below().as_secs_f64() })
+    }
+
+    /// The share of all cores' time that was not this run's.
+    pub fn share(&self, machine: &Machine) -> Result<f64> {
+        let others = busy()? - measured::here_and_below().as_secs_f64() - self.busy;
+        Ok((others / (self.started.elapsed().as_secs_f64() * machine.cores as f64)).max(0.0))
+    }
+}
+
+/// Seconds that all cores were at work since the start of the machine, or given to other virtual machines.
+fn busy() -> Result<f64> {
+    let stat = proc("stat")?;
+    // user, nice, system, idle, iowait, irq, softirq, steal (proc(5)), in ticks of 10 ms on Linux (USER_HZ).
+    let ticks: Vec<f64> = stat
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("cpu "))
+        .map(|line| line.split_whitespace().filter_map(|tick| tick.parse().ok()).collect())
+        .unwrap_or_default();
+    let [user, nice, system, _, _, irq, softirq, steal, ..] = ticks.as_slice() else {
+        bail!("/proc/stat does not begin with the time of all cores");
+    };
+    Ok((user + nice + system + irq + softirq + steal) / 100.0)
 }
 
 /// Bytes of memory that reading files may fill without anything being given up.

@@ -33,7 +33,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Parser;
 
 use data::Store;
-use machine::Machine;
+use machine::{Machine, Others};
 use shardproof::Program;
 use told::Told;
 
@@ -133,6 +133,7 @@ fn run(options: &Options) -> Result<()> {
         rounds,
         require_peers: options.require_peers,
     };
+    let others = Others::watch()?;
     let mut told = Told::new();
     machine::head(&bench, &mut told);
     for (number, work) in WORKS {
@@ -140,7 +141,7 @@ fn run(options: &Options) -> Result<()> {
             work(&bench, &mut told)?;
         }
     }
-    told.summary();
+    told.summary(others.share(&bench.machine)?);
     if options.record {
         told.record(&bench.machine)?;
     }

@@ -7,6 +7,9 @@ use anyhow::{Context, Result};
 
 use crate::machine::Machine;
 
+/// The share of the cores that other work may take before walls are no measure.
+const QUIET: f64 = 0.05;
+
 /// The Markdown of a run so far.
 pub struct Told {
     text: String,
@@ -36,8 +39,10 @@ impl Told {
         self.goals.push(format!("| {work} | {asked} | {reached} |"));
     }
 
-    /// The goals of all works in one table.
-    pub fn summary(&mut self) {
+    /// The goals of all works in one table, and whether the clock can be trusted.
+    pub fn summary(&mut self, others: f64) {
+        let busy = if others > QUIET { ". **A busy machine: ratios by the clock say little**" } else { "" };
+        self.line(&format!("\nOther work took {:.0} % of all cores during the run{busy}.", others * 100.0));
         self.line("\n## Goals\n\n| work | asked | reached |\n|---|---|---|");
         for goal in std::mem::take(&mut self.goals) {
             self.line(&goal);

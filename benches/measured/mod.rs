@@ -116,6 +116,12 @@ pub fn here() -> (Duration, u64) {
     (cpu(&usage), peak(&usage))
 }
 
+/// CPU time of this process and of all processes below it that have ended.
+pub fn here_and_below() -> Duration {
+    let below = getrusage(UsageWho::RUSAGE_CHILDREN).expect("a process may ask about its children");
+    here().0 + cpu(&below)
+}
+
 fn cpu(usage: &Usage) -> Duration {
     let times = [usage.user_time(), usage.system_time()];
     let microseconds: i64 = times.iter().map(|time| time.tv_sec() * 1_000_000 + time.tv_usec()).sum();
