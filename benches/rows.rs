@@ -7,24 +7,21 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 mod measured;
+mod texts;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use measured::{Run, usage};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use measured::Run;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shardproof::audit::{AuditOptions, Mode, Silent, SourceSpec, audit};
 use shardproof::check::balance::ClaimClass;
 use shardproof::finding::Code;
+use texts::{TEXT, Table, text, texts};
 
 const MEMORY: usize = 64 << 20;
 const THREADS: usize = 2;
@@ -36,6 +33,7 @@ const FILES: u64 = 4;
 const BESIDE: u64 = 100_000_000;
 
 fn main() {
+    measured::run_if_asked();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [first, folder] = arguments.as_slice()
         && first == "--one"
@@ -91,7 +89,7 @@ impl Rows {
             let first = file * each;
             let all: Vec<u64> = (first..first + each).collect();
             for some in all.chunks(1 << 16) {
-                let texts: ArrayRef = Arc::new(StringArray::from_iter_values(some.iter().map(|&i| text(i))));
+                let texts = texts(some);
                 table.write(&texts);
                 resharded.write(&texts);
             }
@@ -162,7 +160,7 @@ impl Rows {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shardproof"));
         command.args(arguments).arg(last).arg(self.folder.join("published"));
         command.args(["--format", "json", "-q", "--threads", &THREADS.to_string()]);
-        let run = Run::of(&mut command).expect("shardproof runs");
+        let run = Run::of(&command).expect("it can be measured").expect("shardproof is there");
         let report = serde_json::from_slice(&run.stdout).expect("a report");
         ((run.wall.as_secs_f64(), run.cpu.as_secs_f64(), run.peak as f64), report)
     }
@@ -228,59 +226,13 @@ fn verify_here(folder: &Path) -> Value {
     assert_eq!(balance.claims_of(ClaimClass::Moved), balance.claims_in);
     // A row and a value for each text, and the files.
     assert_eq!(balance.claims_in, 2 * report.samples + FILES);
-    let (peak, ticks) = usage(std::process::id());
+    let (cpu, peak) = measured::here();
     json!({
         "wall": started.elapsed().as_secs_f64(),
-        // A tick is 10 ms on Linux (USER_HZ).
-        "cpu": ticks as f64 / 100.0,
+        "cpu": cpu.as_secs_f64(),
         "spilled": report.coverage.spilled,
         "peak": peak,
     })
-}
-
-/// A Parquet file of one column of texts, in zstd.
-struct Table {
-    writer: ArrowWriter<File>,
-}
-
-impl Table {
-    fn create(path: &Path, rows_per_group: usize) -> Table {
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(rows_per_group))
-            .build();
-        let none: ArrayRef = Arc::new(StringArray::from_iter_values([] as [&str; 0]));
-        let schema = RecordBatch::try_from_iter([("text", none)]).expect("one column").schema();
-        let file = File::create(path).expect("a file for the rows");
-        Table { writer: ArrowWriter::try_new(file, schema, Some(properties)).expect("a writer") }
-    }
-
-    fn write(&mut self, texts: &ArrayRef) {
-        let batch = RecordBatch::try_from_iter([("text", Arc::clone(texts))]).expect("one column");
-        self.writer.write(&batch).expect("the rows are written");
-    }
-
-    fn close(self) {
-        self.writer.close().expect("the file ends");
-    }
-}
-
-/// Bytes of a text.
-const TEXT: usize = 126;
-
-/// A text that no other row has, of words that others have too.
-fn text(row: u64) -> String {
-    let mut text = format!("{row:09}");
-    let mut state = row;
-    while text.len() < TEXT {
-        // SplitMix64.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        text.push_str(&format!(" w{}", (x ^ (x >> 31)) % 20_000));
-    }
-    text.truncate(TEXT);
-    text
 }
 
 fn number(run: &Value, key: &str) -> f64 {
