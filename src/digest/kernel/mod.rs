@@ -19,6 +19,8 @@ mod rounds;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
+#[cfg(target_arch = "x86_64")]
 pub(super) mod sha_ni;
 #[cfg(target_arch = "x86_64")]
 mod transposed;

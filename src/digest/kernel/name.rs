@@ -15,12 +15,19 @@ macro_rules! with_kernels {
             x86_64 {
                 Md5Avx2x8, "md5-avx2x8", Md5, Avx2, $crate::digest::kernel::avx2::Md5<1>;
                 Md5Avx2x16, "md5-avx2x16", Md5, Avx2, $crate::digest::kernel::avx2::Md5<2>;
+                Md5Avx512x16, "md5-avx512x16", Md5, Avx512, $crate::digest::kernel::avx512::Md5<1>;
+                Md5Avx512x32, "md5-avx512x32", Md5, Avx512, $crate::digest::kernel::avx512::Md5<2>;
                 Sha1Ni2, "sha1-ni2", Sha1, ShaNi, $crate::digest::kernel::sha_ni::Sha1<2>;
                 Sha1Ni3, "sha1-ni3", Sha1, ShaNi, $crate::digest::kernel::sha_ni::Sha1<3>;
+                Sha1Ni4, "sha1-ni4", Sha1, ShaNi, $crate::digest::kernel::sha_ni::Sha1<4>;
                 Sha1Avx2x8, "sha1-avx2x8", Sha1, Avx2, $crate::digest::kernel::avx2::Sha1<1>;
+                Sha1Avx512x16, "sha1-avx512x16", Sha1, Avx512, $crate::digest::kernel::avx512::Sha1<1>;
+                Sha1Avx512x32, "sha1-avx512x32", Sha1, Avx512, $crate::digest::kernel::avx512::Sha1<2>;
                 Sha256Ni2, "sha256-ni2", Sha256, ShaNi, $crate::digest::kernel::sha_ni::Sha256<2>;
                 Sha256Ni3, "sha256-ni3", Sha256, ShaNi, $crate::digest::kernel::sha_ni::Sha256<3>;
                 Sha256Avx2x8, "sha256-avx2x8", Sha256, Avx2, $crate::digest::kernel::avx2::Sha256<1>;
+                Sha256Avx512x16, "sha256-avx512x16", Sha256, Avx512, $crate::digest::kernel::avx512::Sha256<1>;
+                Sha256Avx512x32, "sha256-avx512x32", Sha256, Avx512, $crate::digest::kernel::avx512::Sha256<2>;
             }
         }
     };

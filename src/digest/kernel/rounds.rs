@@ -71,8 +71,8 @@ macro_rules! md5_round {
 
 /// One round of SHA-1 (FIPS 180-4, section 6.1.2), with the schedule of its word if it is not one of the first 16.
 macro_rules! sha1_round {
-    ($i:expr, $s:ident, $w:ident, $mix:ident) => {
-        let constant = broadcast(constants::SHA1[($i) / 20]);
+    ($i:expr, $s:ident, $w:ident, $mix:ident, $constant:literal) => {
+        let constant = broadcast(constants::SHA1[$constant]);
         for wave in 0..WAVES {
             if ($i) >= 16 {
                 let w = &mut $w[wave];
@@ -142,8 +142,8 @@ macro_rules! each_block {
                 chain[wave][word] = load(&$state.0[wave][word]);
             }
         }
+        let mut $w = [[zero(); 16]; WAVES];
         for number in 0..$blocks {
-            let mut $w = [[zero(); 16]; WAVES];
             for wave in 0..WAVES {
                 // SAFETY: it is one of the blocks that the caller vouches for.
                 $w[wave] = unsafe { $block(&$from[wave], BLOCK * number) };
@@ -239,10 +239,10 @@ macro_rules! multi_buffer {
             blocks: usize,
         ) {
             each_block!(state: 5, from, blocks, block_big_endian, |s, w| {
-                twenty!(sha1_round, 0, s, w, choose);
-                twenty!(sha1_round, 20, s, w, xor3);
-                twenty!(sha1_round, 40, s, w, majority);
-                twenty!(sha1_round, 60, s, w, xor3);
+                twenty!(sha1_round, 0, s, w, choose, 0);
+                twenty!(sha1_round, 20, s, w, xor3, 1);
+                twenty!(sha1_round, 40, s, w, majority, 2);
+                twenty!(sha1_round, 60, s, w, xor3, 3);
             });
         }
 
