@@ -258,22 +258,24 @@ impl Keeper<'_> {
     /// Whether nobody needs the rows and cells of a batch one by one: they are written nowhere, and have all digests that
     /// they are looked up by.
     fn takes_columns(&self, batch: &Measured) -> bool {
-        let has_all = || self.lists.algorithms().minus(batch.algorithms()).is_empty();
-        let known = || batch.columns().iter().all(|column| column.is_outside().is_some());
-        self.part.is_none() && self.state.is_none() && has_all() && known()
+        let needed = self.lists.algorithms();
+        self.part.is_none()
+            && self.state.is_none()
+            && batch.columns().iter().all(|column| {
+                needed.minus(batch.algorithms(column)).is_empty() && column.is_outside().is_some()
+            })
     }
 
     /// What [`Keeper::keep`] does with each row and each cell, done with all of them together.
     fn keep_columns(&mut self, batch: &Measured) -> Result<()> {
         let mut items = batch.rows() as u64;
-        let is_hashed = !batch.algorithms().is_empty();
         for column in batch.columns() {
             let count = column.count() as u64;
             // Rows were counted, and what stands in no row is no item.
             if column.kind() == Kind::Cell && column.is_outside() == Some(false) {
                 items += count;
             }
-            if self.lists.is_empty() || !is_hashed {
+            if self.lists.is_empty() || batch.algorithms(column).is_empty() {
                 continue;
             }
             self.tally.looked_up += count;

@@ -206,7 +206,7 @@ fn level_of(algorithm: Algorithm) -> Level {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
+    use crate::digest::{Digest, MsgId};
     use crate::hashlist::{Context, recognise};
 
     const MD5: &str = "0cc175b9c0f1b6a831c399e269772661";
@@ -262,6 +262,21 @@ mod tests {
         assert!(index.look_up(&Digests::new()).is_empty());
         assert_eq!(index.look_up(&digests(&[(Algorithm::Sha256, SHA256)])).len(), 1);
         assert!(HashListIndexBuilder::new().build().is_empty());
+    }
+
+    #[test]
+    fn of_a_column_those_are_found_that_are_on_any_list() {
+        let mut builder = HashListIndexBuilder::new();
+        load(&mut builder, 0, &format!("{MD5}\n{SHA256}\n"));
+        let index = builder.build();
+        let mut cells = CellDigests::new(MsgId(0), 4, index.algorithms());
+        let (md5, sha256) = (hex::decode(MD5).expect("hex"), hex::decode(SHA256).expect("hex"));
+        cells.of_mut(Algorithm::Md5).expect("room")[48..].copy_from_slice(&md5);
+        cells.of_mut(Algorithm::Md5).expect("room")[16..32].copy_from_slice(&md5);
+        cells.of_mut(Algorithm::Sha256).expect("room")[32..64].copy_from_slice(&sha256);
+        cells.of_mut(Algorithm::Sha256).expect("room")[..32].copy_from_slice(&sha256);
+        assert_eq!(index.look_up_column(&cells), [0, 1, 3]);
+        assert_eq!(index.look_up_column(&CellDigests::new(MsgId(0), 4, DigestSet::EMPTY)), [0; 0]);
     }
 
     #[test]

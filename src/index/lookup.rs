@@ -279,13 +279,13 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_takes_eight_bytes_beside_its_digest_at_most() {
+    fn an_entry_takes_ten_bytes_beside_its_digest_at_most() {
         for entries in [1, 2, 3, 100, 1023, 1024, 1 << 12] {
             let all: Vec<_> =
                 (0..entries).map(|i: u32| (Sha256::digest(i.to_be_bytes()).to_vec(), i)).collect();
             let table = table(32, &all);
-            let bytes = table.digests.len() + 4 * table.handles.len() + 4 * table.starts.len();
-            assert!(bytes <= entries as usize * 40 + 8);
+            let beside = 4 * table.handles.len() + 4 * table.starts.len() + 8 * table.bitmap.words.len();
+            assert!(table.digests.len() + beside <= entries as usize * 42 + 520);
         }
     }
 
@@ -339,9 +339,13 @@ mod tests {
             }
             let table = table(6 + padding, &entries);
             prop_assert_eq!(table.len(), entries.len());
-            for digest in entries.iter().map(|e| e.0.clone()).chain(asked.iter().map(|d| padded(d))) {
-                prop_assert_eq!(table.get(&digest), map.get(&digest).map_or(&[][..], Vec::as_slice));
+            let all: Vec<_> = entries.iter().map(|e| e.0.clone()).chain(asked.iter().map(|d| padded(d))).collect();
+            for digest in &all {
+                prop_assert_eq!(table.get(digest), map.get(digest).map_or(&[][..], Vec::as_slice));
             }
+            let among: Vec<_> = table.among(&all.concat()).collect();
+            let due: Vec<_> = (0..all.len()).filter(|index| map.contains_key(&all[*index])).collect();
+            prop_assert_eq!(among, due);
         }
     }
 }

@@ -77,10 +77,9 @@ impl Measured {
         &self.columns
     }
 
-    /// The digests that all its lines and cells have, as far as they were asked for.
-    pub fn algorithms(&self) -> DigestSet {
-        let has = |column: &MeasuredColumn| column.digests.algorithms();
-        self.columns.iter().fold(self.wanted, |all, column| all.minus(all.minus(has(column))))
+    /// The digests that lines or cells have, as far as they were asked for.
+    pub fn algorithms(&self, column: &MeasuredColumn) -> DigestSet {
+        self.wanted.minus(self.wanted.minus(column.digests.algorithms()))
     }
 
     /// What was measured of one line or cell; none where the value is missing.
@@ -291,4 +290,105 @@ fn value(values: &ArrayRef, index: usize) -> Option<&[u8]> {
 /// Its length in bytes.
 fn length(values: &ArrayRef, index: usize) -> u64 {
     value(values, index).map_or(0, |value| value.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::StringArray;
+
+    use super::*;
+    use crate::claim::SourceId;
+    use crate::digest::{Algorithm, Completed, Hasher, LoopHasher, MsgId};
+
+    fn column(first: u64, name: Option<&str>, rows: Rows, values: StringArray) -> MeasuredColumn {
+        let values: ArrayRef = Arc::new(values);
+        let mut hasher = LoopHasher::new();
+        let algorithms = [Algorithm::Md5, Algorithm::Sha256].into_iter().collect();
+        assert!(hasher.offer_cells(MsgId(first), algorithms, &values));
+        let mut done = Completed::default();
+        hasher.drain(&mut done);
+        let digests = done.cells.pop().expect("a column completes");
+        MeasuredColumn { first, name: name.map(Arc::from), rows, values, digests }
+    }
+
+    fn batch(columns: Vec<MeasuredColumn>) -> Measured {
+        let watched = DigestColumn {
+            name: "md5".into(),
+            algorithm: Algorithm::Md5,
+            discovered: false,
+            source: SourceId(0),
+        };
+        Measured {
+            locator: Locator::file(Some(0), b"a".to_vec()),
+            exempt: false,
+            first_item: 10,
+            first_row: 5,
+            rows: 3,
+            wanted: DigestSet::of(Algorithm::Md5),
+            has_lines: columns.iter().any(|column| column.name.is_none()),
+            columns,
+            identities: Vec::new(),
+            watched: Arc::new([watched]),
+            made_anew: false,
+        }
+    }
+
+    fn md5(text: &str) -> String {
+        use md5::Digest as _;
+        hex::encode(md5::Md5::digest(text))
+    }
+
+    #[test]
+    fn a_batch_is_told_row_by_row() {
+        let lines = column(0, None, Rows::From(5), vec!["x", "y", "z"].into());
+        let texts = column(3, Some("text"), Rows::From(5), vec![Some("a"), None, Some("c")].into());
+        let tags = column(6, Some("tags"), Rows::Each([5, 5, 7].into()), vec!["d", "e", "f"].into());
+        let names = column(9, Some("name"), Rows::Outside, vec!["n"].into());
+        let batch = batch(vec![lines, texts, tags, names]);
+        let mut told = Vec::new();
+        batch
+            .each(&mut |seen| {
+                assert_eq!(seen.digests.set(), DigestSet::of(Algorithm::Md5));
+                assert_eq!((seen.length, seen.derived), (1, seen.locator.row.is_none()));
+                told.push((seen.locator.row, seen.locator.column, seen.item));
+                Ok(())
+            })
+            .expect("nothing fails");
+        let cell = |row, name: &str, item| (row, Some(name.to_string()), item);
+        let due = [
+            cell(None, "name", 22),
+            (Some(5), None, 10),
+            cell(Some(5), "text", 16),
+            cell(Some(5), "tags", 19),
+            cell(Some(5), "tags", 20),
+            (Some(6), None, 11),
+            (Some(7), None, 12),
+            cell(Some(7), "text", 18),
+            cell(Some(7), "tags", 21),
+        ];
+        assert_eq!(told, due);
+        assert_eq!(batch.columns()[3].is_outside(), Some(true));
+        assert_eq!(batch.columns()[1].is_outside(), Some(false));
+        assert_eq!((batch.rows(), batch.columns()[1].count()), (3, 2));
+    }
+
+    #[test]
+    fn values_whose_row_is_not_known_are_no_column() {
+        let short = column(0, Some("a"), Rows::Each([5].into()), vec!["d", "e"].into());
+        let past = column(0, Some("a"), Rows::From(u64::MAX), vec!["d", "e"].into());
+        assert_eq!((short.is_outside(), past.is_outside()), (None, None));
+    }
+
+    #[test]
+    fn a_row_that_claims_its_digest_is_held_to_the_cells_beside_it() {
+        let right = md5("a");
+        let claims = column(3, Some("MD5"), Rows::From(5), vec![Some(right.as_str()), None, Some("no")].into());
+        let texts = column(0, Some("text"), Rows::From(5), vec!["a", "b", "c"].into());
+        let told = batch(vec![texts, claims]).claimed();
+        let brief: Vec<_> = told.iter().map(|claimed| (claimed.locator.row, &claimed.verdict)).collect();
+        assert!(matches!(brief[0], (Some(5), InRow::Match(Algorithm::Md5))), "{brief:?}");
+        assert!(matches!(brief[1], (Some(7), InRow::Bad(_))), "{brief:?}");
+        assert!(matches!(brief[2], (Some(6), InRow::NotComparable(_))), "{brief:?}");
+        assert_eq!(brief.len(), 3);
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! The codecs are those of `CompressionCodec` in `parquet.thrift`. All but LZO, which nobody writes, are known.
 
+use std::cell::RefCell;
 use std::io::{Cursor, Read};
 
 use bytes::Bytes;
@@ -18,12 +19,7 @@ pub fn decompress(codec: Compression, input: &Bytes, len: usize) -> Result<Bytes
         Compression::SNAPPY => snappy(input, len)?,
         Compression::GZIP(_) => bounded(flate2::read::MultiGzDecoder::new(&input[..]), len)?,
         Compression::BROTLI(_) => bounded(brotli_decompressor::Decompressor::new(&input[..], 4096), len)?,
-        Compression::ZSTD(_) => {
-            let mut output = Vec::with_capacity(len);
-            zstd_safe::decompress(&mut output, input)
-                .map_err(|code| zstd_safe::get_error_name(code).to_string())?;
-            output
-        }
+        Compression::ZSTD(_) => zstd(input, len)?,
         Compression::LZ4_RAW => lz4(input, len)?,
         // The deprecated codec has the framing of Hadoop, that of LZ4 frames, or none (parquet-format, "Compression").
         Compression::LZ4 => lz4_of_hadoop(input, len)
@@ -36,6 +32,21 @@ pub fn decompress(codec: Compression, input: &Bytes, len: usize) -> Result<Bytes
     } else {
         Err(format!("a page decompresses to {} bytes, its header says {len}", output.len()))
     }
+}
+
+fn zstd(input: &[u8], len: usize) -> Result<Vec<u8>, Trouble> {
+    thread_local! {
+        // Making one costs as much as a small page; each call begins it anew.
+        static CONTEXT: RefCell<Option<zstd_safe::DCtx<'static>>> = const { RefCell::new(None) };
+    }
+    CONTEXT.with_borrow_mut(|context| {
+        let mut made = context.take().or_else(zstd_safe::DCtx::try_create).ok_or("there is no memory")?;
+        let mut output = Vec::with_capacity(len);
+        let told = made.decompress(&mut output, input);
+        *context = Some(made);
+        told.map_err(|code| zstd_safe::get_error_name(code).to_string())?;
+        Ok(output)
+    })
 }
 
 fn bounded(decoder: impl Read, len: usize) -> Result<Vec<u8>, Trouble> {

@@ -19,7 +19,7 @@ pub const FREE_STRUCTS: u64 = 65_536;
 /// … and the bytes that each of more must have on average: a column chunk needs more than forty.
 pub const STRUCT_BYTES: u64 = 16;
 /// Rows of one batch at most …
-pub const BATCH_ROWS: u64 = 1024;
+pub const BATCH_ROWS: u64 = 4096;
 /// … and bytes that its rows are to have together, by estimate.
 pub const BATCH_TARGET: u64 = 8 << 20;
 /// Batches of a row group that are decoded once more to find what can be read of one that cannot.
