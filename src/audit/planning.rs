@@ -69,6 +69,7 @@ pub struct Work {
     /// Index of its root.
     pub root: u16,
     /// Below its root.
+    #[serde(with = "crate::raw")]
     pub path: Vec<u8>,
     /// Its state at listing time.
     pub stamp: Stamp,
