@@ -189,7 +189,11 @@ impl Keep<'_> {
             What::Link { target, why, dangles } => {
                 let key = Key::of_link(&target);
                 if key.is_some() && self.discovering {
-                    kept.pointers.annex.push(AnnexPlace { root: self.root, path: path.clone(), content: None });
+                    kept.pointers.annex.push(AnnexPlace {
+                        root: self.root,
+                        path: path.clone(),
+                        content: None,
+                    });
                 }
                 match key.filter(|_| dangles) {
                     Some(key) => FoundKind::Pointer(not_here(&key)),

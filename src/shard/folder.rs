@@ -243,7 +243,8 @@ impl Walk<'_> {
             if names.len() >= 64 && self.crew.is_hungry() {
                 let half = names.len() / 2;
                 let half = names.by_ref().take(half).collect();
-                if let Some(Task::Entries(_, half)) = self.crew.offer(Task::Entries(Arc::clone(folder), half)) {
+                if let Some(Task::Entries(_, half)) = self.crew.offer(Task::Entries(Arc::clone(folder), half))
+                {
                     self.entries(folder, half, visit);
                 }
             }
@@ -261,7 +262,8 @@ impl Walk<'_> {
                     Followed::Directory => return self.enter(folder, name, path, true, visit),
                     Followed::Special(kind) => What::Special(kind),
                     followed @ (Followed::Not(_) | Followed::Nowhere) => {
-                        let target = fs::read_link(folder.disk_of(name)).map(|t| t.into_os_string().into_vec());
+                        let target =
+                            fs::read_link(folder.disk_of(name)).map(|t| t.into_os_string().into_vec());
                         let target = target.unwrap_or_default();
                         match followed {
                             Followed::Not(why) => What::Link { target, why, dangles: false },
@@ -475,10 +477,14 @@ mod tests {
             fs::write(root.path().join(format!("{n}")), "").unwrap();
         }
         let mut told = 0;
-        walk(root.path(), &WalkOptions::default(), &mut [|_| {
-            told += 1;
-            told < 3
-        }]);
+        walk(
+            root.path(),
+            &WalkOptions::default(),
+            &mut [|_| {
+                told += 1;
+                told < 3
+            }],
+        );
         assert_eq!(told, 3);
     }
 
@@ -488,13 +494,17 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("a"), "abc").unwrap();
         let metadata = fs::metadata(root.path().join("a")).unwrap();
-        walk(root.path(), &WalkOptions::default(), &mut [|listed: Listed| {
-            let What::File { stamp, .. } = listed.what else { panic!("a file") };
-            assert_eq!((stamp.size, stamp.inode), (3, (metadata.dev(), metadata.ino())));
-            let of = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-            assert_eq!(stamp.mtime, of(metadata.mtime(), metadata.mtime_nsec()));
-            assert_eq!(stamp.ctime, of(metadata.ctime(), metadata.ctime_nsec()));
-            true
-        }]);
+        walk(
+            root.path(),
+            &WalkOptions::default(),
+            &mut [|listed: Listed| {
+                let What::File { stamp, .. } = listed.what else { panic!("a file") };
+                assert_eq!((stamp.size, stamp.inode), (3, (metadata.dev(), metadata.ino())));
+                let of = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+                assert_eq!(stamp.mtime, of(metadata.mtime(), metadata.mtime_nsec()));
+                assert_eq!(stamp.ctime, of(metadata.ctime(), metadata.ctime_nsec()));
+                true
+            }],
+        );
     }
 }
