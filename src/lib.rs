@@ -25,6 +25,7 @@ pub mod observation;
 pub mod observe;
 #[doc(hidden)]
 pub mod plan;
+mod raw;
 pub mod report;
 pub mod schema;
 #[doc(hidden)]

@@ -13,6 +13,7 @@ pub struct Locator {
     /// Index of the dataset root; `None` for a claim that no item answers.
     pub root: Option<u16>,
     /// Path of the file below its root, with `/`.
+    #[serde(with = "crate::raw")]
     pub shard: Vec<u8>,
     /// Name inside the file, outermost container first; empty for the file itself.
     pub member: Vec<Vec<u8>>,
@@ -69,7 +70,7 @@ pub fn place_key(path: &[u8]) -> Vec<u8> {
 
 /// A relative path that stays below its root: `./` and `//` have fallen away; no `..`, drive, UNC or NUL is in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ItemPath(Vec<u8>);
+pub struct ItemPath(#[serde(with = "crate::raw")] Vec<u8>);
 
 impl ItemPath {
     /// Takes a name from outside.

@@ -169,11 +169,34 @@ pub struct Stamp {
     /// Bytes.
     pub size: u64,
     /// Last change of the content, nanoseconds since 1970.
+    #[serde(with = "nanoseconds")]
     pub mtime: i128,
     /// Last change of content or attributes, nanoseconds since 1970.
+    #[serde(with = "nanoseconds")]
     pub ctime: i128,
     /// Device and inode.
     pub inode: (u64, u64),
+}
+
+/// Times as records hold them: seconds and nanoseconds, as the system gives them, and not a number of 128 bits.
+mod nanoseconds {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+
+    const SECOND: i128 = 1_000_000_000;
+
+    pub fn serialize<S: Serializer>(time: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+        let seconds = i64::try_from(time.div_euclid(SECOND)).map_err(ser::Error::custom)?;
+        let rest = u32::try_from(time.rem_euclid(SECOND)).map_err(ser::Error::custom)?;
+        (seconds, rest).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
+        let (seconds, rest) = <(i64, u32)>::deserialize(deserializer)?;
+        match i128::from(rest) < SECOND {
+            true => Ok(i128::from(seconds) * SECOND + i128::from(rest)),
+            false => Err(de::Error::custom("more nanoseconds than a second has")),
+        }
+    }
 }
 
 /// A pointer found in place of data.
@@ -225,6 +248,21 @@ impl Unread {
             Unread::UnfollowedLink => "unfollowed-link",
             Unread::Pointer => "pointer",
             Unread::ChangedWhileReading => "changed-while-reading",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_comes_back_as_it_was_written() {
+        let far = i128::from(i64::MAX) * 1_000_000_000 + 999_999_999;
+        for time in [0, 1, -1, 999_999_999, -1_000_000_001, 1_700_000_000_123_456_789, far] {
+            let stamp = Stamp { size: 7, mtime: time, ctime: -time, inode: (1, 2) };
+            let written = postcard::to_stdvec(&stamp).unwrap();
+            assert_eq!(postcard::from_bytes::<Stamp>(&written).unwrap(), stamp, "{time}");
         }
     }
 }

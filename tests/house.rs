@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms of the library and the floor each stands on: imports run downward only.
-const FLOORS: [(&str, u8); 20] = [
+const FLOORS: [(&str, u8); 21] = [
     ("digest", 0),
     ("claim", 0),
     ("observation", 0),
     ("finding", 0),
     ("locator", 0),
     ("plan", 0),
+    ("raw", 0),
     ("error", 0),
     ("schema", 0),
     ("source", 1),

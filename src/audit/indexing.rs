@@ -45,7 +45,7 @@ pub fn index(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     go_on(stop)?;
     progress.stage("planning");
     let lists = Arc::new(Lists::default());
-    let names = Arc::new(super::run::names(options, &[], &[], &lists));
+    let names = Arc::new(super::claimed::names(options, &[], &[], &lists));
     let new_findings = || Findings::new(Arc::clone(&names), Arc::clone(&lists), false, &scratch);
     let mut findings = new_findings();
     let rules = Rules { search_all: true, ..Rules::default() };

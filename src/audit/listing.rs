@@ -37,6 +37,7 @@ pub struct Found {
     /// Index of its root.
     pub root: u16,
     /// Below its root, with `/`.
+    #[serde(with = "crate::raw")]
     pub path: Vec<u8>,
     /// What it is.
     pub kind: FoundKind,
@@ -73,8 +74,10 @@ pub fn list(
     scratch: &Scratch,
     stop: &AtomicBool,
 ) -> Result<Listing> {
-    let mut paths = Spool::new(scratch);
-    let mut listing = (Vec::new(), Pointers::default(), 0u64);
+    // Names come faster than they are looked at by one thread; more than a few wait for the same disk.
+    let threads = options.threads.clamp(1, MOST_WALKERS);
+    let scratch = scratch.shared_by(threads);
+    let mut kept: Vec<Kept> = (0..threads).map(|_| Kept::new(&scratch)).collect();
     for (root, folder) in options.roots.iter().enumerate().filter(|(_, folder)| !is_index(folder)) {
         let root =
             u16::try_from(root).map_err(|_| Error::Usage("more than 65,535 dataset folders".into()))?;
@@ -96,20 +99,52 @@ pub fn list(
             stores: stores.get(usize::from(root)).cloned().unwrap_or_default(),
             shuffle: options.shuffle,
         };
-        let mut failed = None;
-        walk(folder, &walking, &mut |listed| {
-            let keep = Keep { options, folder, root, discovering };
-            failed = keep.path(listed, &mut paths, &mut listing).err();
-            failed.is_none() && !stop.load(Ordering::Relaxed)
-        });
-        if let Some(error) = failed {
+        let mut visits: Vec<_> = kept
+            .iter_mut()
+            .map(|kept| {
+                move |listed| {
+                    let keep = Keep { options, folder, root, discovering };
+                    kept.failed = keep.path(listed, kept).err();
+                    kept.failed.is_none() && !stop.load(Ordering::Relaxed)
+                }
+            })
+            .collect();
+        walk(folder, &walking, &mut visits);
+        drop(visits);
+        if let Some(error) = kept.iter_mut().find_map(|kept| kept.failed.take()) {
             return Err(error);
         }
     }
-    let (mut manifests, mut pointers, left_out) = listing;
+    let (mut manifests, mut pointers, mut left_out) = (Vec::new(), Pointers::default(), 0);
+    let mut paths = Vec::new();
+    for part in kept {
+        paths.push(part.paths);
+        manifests.extend(part.manifests);
+        pointers.add(part.pointers);
+        left_out += part.left_out;
+    }
     manifests.sort();
     pointers.sort();
-    Ok(Listing { paths: paths.sorted()?, manifests, pointers, left_out })
+    Ok(Listing { paths: Sorted::of(paths)?, manifests, pointers, left_out })
+}
+
+/// Threads that list at most.
+const MOST_WALKERS: usize = 8;
+
+/// What one thread found.
+struct Kept {
+    paths: Spool<Found>,
+    manifests: Vec<(u16, Vec<u8>)>,
+    pointers: Pointers,
+    left_out: u64,
+    failed: Option<Error>,
+}
+
+impl Kept {
+    fn new(scratch: &Scratch) -> Kept {
+        let paths = Spool::new(scratch);
+        Kept { paths, manifests: Vec::new(), pointers: Pointers::default(), left_out: 0, failed: None }
+    }
 }
 
 struct Keep<'a> {
@@ -120,12 +155,7 @@ struct Keep<'a> {
 }
 
 impl Keep<'_> {
-    fn path(
-        &self,
-        listed: Listed,
-        paths: &mut Spool<Found>,
-        listing: &mut (Vec<(u16, Vec<u8>)>, Pointers, u64),
-    ) -> Result<()> {
+    fn path(&self, listed: Listed, kept: &mut Kept) -> Result<()> {
         let Listed { path, what } = listed;
         let folder = matches!(what, What::UnreadableDirectory(_));
         // What is excluded need not be readable. What is merely not included may hold what is.
@@ -134,12 +164,12 @@ impl Keep<'_> {
         }
         if !folder && !self.options.admits(&path) {
             // A manifest may be narrowed away as data and still say what the data is.
-            listing.2 += 1;
+            kept.left_out += 1;
             if self.discovering && matches!(what, What::File { .. }) {
                 if self.is_dvc(&path) {
-                    listing.1.dvc.push((self.root, path));
+                    kept.pointers.dvc.push((self.root, path));
                 } else if self.is_manifest(&path) {
-                    listing.0.push((self.root, path));
+                    kept.manifests.push((self.root, path));
                 }
             }
             return Ok(());
@@ -148,18 +178,22 @@ impl Keep<'_> {
             What::File { stamp, through_link } => {
                 if self.discovering {
                     if self.is_dvc(&path) {
-                        listing.1.dvc.push((self.root, path.clone()));
+                        kept.pointers.dvc.push((self.root, path.clone()));
                     } else if self.is_manifest(&path) {
-                        listing.0.push((self.root, path.clone()));
+                        kept.manifests.push((self.root, path.clone()));
                     }
-                    self.pointer(&path, &stamp, through_link, &mut listing.1);
+                    self.pointer(&path, &stamp, through_link, &mut kept.pointers);
                 }
                 FoundKind::File { stamp, through_link }
             }
             What::Link { target, why, dangles } => {
                 let key = Key::of_link(&target);
                 if key.is_some() && self.discovering {
-                    listing.1.annex.push(AnnexPlace { root: self.root, path: path.clone(), content: None });
+                    kept.pointers.annex.push(AnnexPlace {
+                        root: self.root,
+                        path: path.clone(),
+                        content: None,
+                    });
                 }
                 match key.filter(|_| dangles) {
                     Some(key) => FoundKind::Pointer(not_here(&key)),
@@ -171,7 +205,7 @@ impl Keep<'_> {
             What::UnreadableDirectory(why) => FoundKind::UnreadableFolder(why),
         };
         let key = crate::check::claim_key(&place_key(&path));
-        paths.push(&key, &Found { root: self.root, path, kind })
+        kept.paths.push(&key, &Found { root: self.root, path, kind })
     }
 
     /// Whether its name says that it is a manifest, or, where the name is a common one, its first bytes do.

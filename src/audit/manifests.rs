@@ -52,14 +52,14 @@ enum Planning {
     Dvc(Vec<(u16, Vec<u8>)>),
 }
 
-/// Which manifests a run uses: those named, else those lying in the dataset.
+/// Which manifests a run uses: those named, else those lying in the dataset, which only the listing tells.
 ///
 /// # Errors
 /// Where a format is named that does not exist.
 pub fn choose(
     options: &AuditOptions,
     layouts: Vec<Option<hf_local::Layout>>,
-    listing: &Listing,
+    listing: Option<&Listing>,
 ) -> Result<Vec<Planned>> {
     if !options.mode.verifies() {
         return Ok(Vec::new());
@@ -88,6 +88,7 @@ pub fn choose(
             .collect();
     }
     let mut planned = Vec::new();
+    let Some(listing) = listing else { return Ok(planned) };
     for (root, layout) in layouts.into_iter().enumerate() {
         if let Some(layout) = layout {
             let name = match &layout {
@@ -159,6 +160,13 @@ pub struct Manifests {
     pub interrupted: HashSet<String>,
 }
 
+/// Manifests that were read, of which it is not yet known where what was published at URLs is here.
+pub struct Unbound {
+    manifests: Manifests,
+    claims: Spool<Claim>,
+    urls: Spool<Claim>,
+}
+
 /// Reads all chosen manifests.
 ///
 /// # Errors
@@ -166,11 +174,10 @@ pub struct Manifests {
 pub fn load(
     options: &AuditOptions,
     planned: Vec<Planned>,
-    listing: &Listing,
     scratch: &Scratch,
     balance: &mut Balance,
     findings: &mut dyn FindingSink,
-) -> Result<Manifests> {
+) -> Result<Unbound> {
     let mut claims = Spool::new(scratch);
     let mut urls = Spool::new(scratch);
     let mut loaded = (Vec::new(), Vec::new(), HashSet::new(), false);
@@ -219,17 +226,39 @@ pub fn load(
         }
         loaded.0.push(loader.report);
     }
-    let (mut reports, scopes, own_files, unknown_scope) = loaded;
-    urls::bind(&urls.sorted()?, listing, scratch, &mut |claim, file| {
-        let Subject::Path(path) = &claim.subject else { return Ok(()) };
-        if !options.admits(file.unwrap_or(path.as_bytes())) {
-            return Ok(());
+    let (reports, scopes, own_files, unknown_scope) = loaded;
+    let none = Spool::new(scratch).sorted()?;
+    let manifests = Manifests { claims: none, reports, scopes, own_files, unknown_scope, index, interrupted };
+    Ok(Unbound { manifests, claims, urls })
+}
+
+impl Unbound {
+    /// Puts claims of URLs where what was published there is here.
+    ///
+    /// # Errors
+    /// Where scratch files fail.
+    pub fn bind(
+        self,
+        options: &AuditOptions,
+        listing: &Listing,
+        scratch: &Scratch,
+        balance: &mut Balance,
+    ) -> Result<Manifests> {
+        let Unbound { mut manifests, mut claims, urls } = self;
+        if !urls.is_empty() {
+            urls::bind(&urls.sorted()?, listing, scratch, &mut |claim, file| {
+                let Subject::Path(path) = &claim.subject else { return Ok(()) };
+                if !options.admits(file.unwrap_or(path.as_bytes())) {
+                    return Ok(());
+                }
+                balance.claims_in += 1;
+                manifests.reports[claim.source.0 as usize].entries += 1;
+                claims.push(&claim_key(&place_key(path.as_bytes())), &claim)
+            })?;
         }
-        balance.claims_in += 1;
-        reports[claim.source.0 as usize].entries += 1;
-        claims.push(&claim_key(&place_key(path.as_bytes())), &claim)
-    })?;
-    Ok(Manifests { claims: claims.sorted()?, reports, scopes, own_files, unknown_scope, index, interrupted })
+        manifests.claims = claims.sorted()?;
+        Ok(manifests)
+    }
 }
 
 /// How names in a manifest become paths below the roots.

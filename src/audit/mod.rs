@@ -1,6 +1,8 @@
 //! The run: load what is claimed, list what is there, plan, read, settle, report.
 
 pub mod acceptance;
+mod by_name;
+mod claimed;
 pub mod conclusion;
 mod diff;
 mod distrust;

@@ -69,6 +69,7 @@ pub struct Work {
     /// Index of its root.
     pub root: u16,
     /// Below its root.
+    #[serde(with = "crate::raw")]
     pub path: Vec<u8>,
     /// Its state at listing time.
     pub stamp: Stamp,
@@ -177,28 +178,42 @@ impl Work {
 
     /// The SHA-256 that spares looking inside, where an index gives one and nothing else asks for the inside.
     pub fn expected(&self, common: &Common) -> Option<[u8; 32]> {
-        let closed =
-            common.samples != Samples::Always && common.lists.is_empty() && common.mode != Mode::Audit;
-        self.asked.expected.filter(|_| closed && !self.asked.opened)
+        self.asked.expected(common)
     }
 
     /// What to measure of the file at first: of one that need not be opened if it is as expected, only that.
     pub fn first_plan(&self, common: &Common) -> Option<ShardPlan> {
+        self.asked.first_plan(common)
+    }
+
+    /// What to measure of the file; `None` if nothing is asked of it.
+    pub fn plan(&self, common: &Common) -> Option<ShardPlan> {
+        self.asked.plan(common)
+    }
+}
+
+impl Asked {
+    fn expected(&self, common: &Common) -> Option<[u8; 32]> {
+        let closed =
+            common.samples != Samples::Always && common.lists.is_empty() && common.mode != Mode::Audit;
+        self.expected.filter(|_| closed && !self.opened)
+    }
+
+    fn first_plan(&self, common: &Common) -> Option<ShardPlan> {
         match self.expected(common) {
             Some(_) => {
-                let file = self.asked.file.union(DigestSet::of(Algorithm::Sha256));
+                let file = self.file.union(DigestSet::of(Algorithm::Sha256));
                 Some(ShardPlan { file, ..ShardPlan::default() })
             }
             None => self.plan(common),
         }
     }
 
-    /// What to measure of the file; `None` if nothing is asked of it.
-    pub fn plan(&self, common: &Common) -> Option<ShardPlan> {
+    fn plan(&self, common: &Common) -> Option<ShardPlan> {
         if common.mode == Mode::Index {
             return Some(common.indexed);
         }
-        let Asked { claimed, file, members, named_inside, in_scope, exempt, .. } = self.asked;
+        let Asked { claimed, file, members, named_inside, in_scope, exempt, .. } = *self;
         // A file that nothing claims and whose samples nothing claims either may be what is missing elsewhere.
         let unclaimed = !claimed && !named_inside && !exempt;
         let mut plan = ShardPlan { file: file.union(common.lists), ..ShardPlan::default() };
@@ -281,6 +296,7 @@ pub fn plan(
         files: 0,
         bytes: 0,
         open: Vec::new(),
+        sizes: Sizes::default(),
     };
     let (mut here, mut absent) = (0u64, 0u64);
     let mut other_size = 0u64;
@@ -332,7 +348,7 @@ pub fn plan(
     }
     planning.enter_all()?;
     planning.end_split()?;
-    let Planning { work, splits, unread, blind, files, bytes, kept, .. } = planning;
+    let Planning { work, splits, unread, blind, files, bytes, kept, sizes, .. } = planning;
     if let (Some(state), Some(kept)) = (state, kept) {
         state.listed(kept)?;
     }
@@ -352,21 +368,34 @@ pub fn plan(
         divide: options.divide,
         columns: in_rows::algorithms(digest_columns),
     };
+    let (to_read, reused) = match sizes.to_read(&common).filter(|_| state.is_none()) {
+        Some(to_read) => (to_read, (0, 0)),
+        None => one_by_one(&work, &common, digest_columns)?,
+    };
+    Ok((
+        Plan { work, splits, unread, blind, files, bytes, to_read, reused, here, absent, other_size },
+        common,
+    ))
+}
+
+/// How many bytes are read, and how many files and bytes a state tells of.
+fn one_by_one(
+    work: &Sorted<Work>,
+    common: &Common,
+    digest_columns: &[DigestColumn],
+) -> Result<(u64, (u64, u64))> {
     let (mut to_read, mut reused) = (0, (0, 0));
     let columns = columns_key(digest_columns);
     for record in work.iter() {
         let (_, work) = record?;
-        let Some(plan) = work.first_plan(&common) else { continue };
+        let Some(plan) = work.first_plan(common) else { continue };
         if work.kept.iter().any(|kept| kept.serves(&plan, &columns)) {
             reused = (reused.0 + 1, reused.1 + work.stamp.size);
         } else {
             to_read += work.stamp.size;
         }
     }
-    Ok((
-        Plan { work, splits, unread, blind, files, bytes, to_read, reused, here, absent, other_size },
-        common,
-    ))
+    Ok((to_read, reused))
 }
 
 /// Digests that an index has of every item unless others are asked for.
@@ -409,6 +438,38 @@ struct Planning<'a> {
     kept: Option<KeptBeside<'a>>,
     /// Paths that may hold or be the current place, the outermost first.
     open: Vec<Open>,
+    /// How many bytes there are of which the same is asked.
+    sizes: Sizes,
+}
+
+/// How many bytes there are of which the same is asked: in all but odd datasets it is the same of almost all files.
+#[derive(Default)]
+struct Sizes {
+    each: Vec<(Asked, u64)>,
+    are_too_many: bool,
+}
+
+impl Sizes {
+    /// Different things that are asked and told apart.
+    const KEPT: usize = 64;
+
+    fn add(&mut self, mut asked: Asked, size: u64) {
+        // Whether one is expected counts, not which.
+        asked.expected = asked.expected.map(|_| [0; 32]);
+        if let Some((_, sum)) = self.each.iter_mut().find(|(same, _)| *same == asked) {
+            *sum += size;
+        } else if self.each.len() < Self::KEPT {
+            self.each.push((asked, size));
+        } else {
+            self.are_too_many = true;
+        }
+    }
+
+    /// Bytes of what is read; `None` where it has to be counted file by file.
+    fn to_read(&self, common: &Common) -> Option<u64> {
+        let read = self.each.iter().filter(|(asked, _)| asked.first_plan(common).is_some());
+        (!self.are_too_many).then(|| read.map(|(_, size)| size).sum())
+    }
 }
 
 /// A path of which not all claims are known.
@@ -534,6 +595,7 @@ impl Planning<'_> {
             self.end_split()?;
         }
         self.split_bytes += work.stamp.size;
+        self.sizes.add(work.asked, work.stamp.size);
         self.split.push(work);
         Ok(())
     }

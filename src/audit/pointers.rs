@@ -33,6 +33,14 @@ pub struct AnnexPlace {
 }
 
 impl Pointers {
+    /// Adds those that somebody else found.
+    pub fn add(&mut self, other: Pointers) {
+        self.lfs.extend(other.lfs);
+        self.dvc.extend(other.dvc);
+        self.annex.extend(other.annex);
+        self.annex_objects.extend(other.annex_objects);
+    }
+
     /// An order that does not depend on that of reading folders.
     pub fn sort(&mut self) {
         self.lfs.sort();

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::iter::Peekable;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -26,11 +27,11 @@ use crate::observe::{InHand, Job, Jobs, Known, Next};
 use crate::plan::ShardPlan;
 use crate::shard::{self, Part};
 use crate::source::Source;
-use crate::source::file::FileSource;
+use crate::source::file::{FileSource, open_folder};
 
 /// The files still to be read.
 pub struct Queue<'a> {
-    roots: Vec<(PathBuf, bool)>,
+    roots: Vec<Root>,
     pending: Mutex<Pending<'a>>,
     /// A file was divided, or turned out not to be.
     more: Condvar,
@@ -56,6 +57,14 @@ struct Amount {
     in_hand: AtomicU64,
     /// Bytes of all files that have not been read.
     unread: AtomicU64,
+}
+
+/// A root that files are opened below.
+enum Root {
+    /// A folder, held open: the path to it is walked once.
+    Folder(OwnedFd),
+    /// A file, which is its own only item, or a folder that could not be opened.
+    Path(PathBuf, bool),
 }
 
 /// What nobody has taken yet.
@@ -291,7 +300,7 @@ impl<'a> Queue<'a> {
     ) -> Self {
         let work = work.iter().peekable();
         Queue {
-            roots: roots.iter().map(|root| (root.clone(), root.is_dir())).collect(),
+            roots: roots.iter().map(Root::of).collect(),
             pending: Mutex::new(Pending { work, shares: VecDeque::new(), dividing: 0 }),
             more: Condvar::new(),
             common,
@@ -375,6 +384,15 @@ impl<'a> Queue<'a> {
     }
 }
 
+impl Root {
+    fn of(root: &PathBuf) -> Root {
+        match open_folder(rustix::fs::CWD, root) {
+            Ok(folder) => Root::Folder(folder),
+            Err(_) => Root::Path(root.clone(), root.is_dir()),
+        }
+    }
+}
+
 impl Queue<'_> {
     /// What need not be read: what the state holds of the file, or that there is no time left for it.
     fn known(&self, file: &Work, plan: &ShardPlan, is_share: bool) -> Option<Box<dyn Known>> {
@@ -399,9 +417,13 @@ impl Queue<'_> {
     }
 
     fn open(&self, file: &Work) -> std::io::Result<Arc<dyn Source>> {
-        let (root, is_folder) = &self.roots[usize::from(file.root)];
-        let path = if *is_folder { root.join(OsStr::from_bytes(&file.path)) } else { root.clone() };
-        Ok(Arc::new(FileSource::open(&path, file.through_link)?))
+        let below = OsStr::from_bytes(&file.path);
+        let source = match &self.roots[usize::from(file.root)] {
+            Root::Folder(folder) => FileSource::open_in(folder, below.as_ref(), file.through_link)?,
+            Root::Path(root, true) => FileSource::open(&root.join(below), file.through_link)?,
+            Root::Path(root, false) => FileSource::open(root, file.through_link)?,
+        };
+        Ok(Arc::new(source))
     }
 
     /// How the rows of a file are shared, with so many bytes for each at least; none where one worker reads it.

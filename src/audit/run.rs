@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::claimed::{self, Claimed, nothing_to_check_against};
 use super::conclusion::conclude;
-use super::distrust::{self, Distrust};
 use super::findings::{Findings, Names};
-use super::in_rows::{self, ColumnTally};
 use super::lists::Lists;
 use super::manifests::Manifests;
 use super::options::{AuditOptions, Mode, Samples, ScopeOption};
@@ -21,14 +20,12 @@ use super::report::{Coverage, Report, SourceReport, Verdict};
 use super::reused::{self, OpenIndex, Reused, exempt_files};
 use super::state::{State, is_state};
 use super::time_limit::{self, is_over};
-use super::{listing, manifests, planning, reading};
-use crate::check::FindingSink;
+use super::{by_name, listing, planning, reading};
 use crate::check::balance::Balance;
 use crate::check::samples::{self, Sides};
-use crate::check::{Rules, absent, containers, contents, places};
+use crate::check::{Rules, absent, containers, contents};
 use crate::claim::{Scope, SourceId};
 use crate::error::{Error, Result};
-use crate::finding::{Code, Finding};
 use crate::index::observations::is_index;
 use crate::index::spool::{Scratch, Sorted};
 use crate::locator::Escaped;
@@ -76,49 +73,30 @@ pub(super) fn prepare(
     let stores: Vec<_> = options.roots.iter().zip(&layouts).map(stores_of).collect();
     let reused = reused::open(options)?;
     let state = State::open(options, &scratch, progress)?;
-    let listing = listing::list(options, &stores, discovering, &scratch, stop)?;
-    go_on(stop)?;
-    let layouts = if discovering { layouts } else { layouts.iter().map(|_| None).collect() };
-    let planned = manifests::choose(options, layouts, &listing)?;
-    let only_lists = options.mode == Mode::Flag || !options.hash_lists.is_empty();
-    // Columns of digests are looked for where everything is opened anyway, or nothing else is claimed.
-    let seeking = discovering && options.digest_columns.is_empty();
-    let seeking = seeking && (options.mode == Mode::Audit || planned.is_empty()) && !only_lists;
-    let columns = match seeking || !options.digest_columns.is_empty() {
-        true => in_rows::columns(options, planned.len() as u32, seeking),
-        false => Arc::new([]),
-    };
-    let of_columns = ColumnTally::default().sources(&columns);
-    if planned.is_empty() && options.hash_lists.is_empty() && columns.is_empty() {
-        return Err(nothing_to_check_against(options));
-    }
-    let nothing_but_columns = planned.is_empty() && options.hash_lists.is_empty() && seeking;
-
-    progress.stage("reading manifests");
-    let lists = Arc::new(Lists::load(options, (planned.len() + of_columns.len()) as u32)?);
-    let names = Arc::new(names(options, &planned, &of_columns, &lists));
-    let new_findings = || Findings::new(Arc::clone(&names), Arc::clone(&lists), options.reveal, &scratch);
-    let mut findings = new_findings();
-    let mut balance = Balance::default();
-    for (number, (list, &lost)) in lists.reports.iter().zip(&lists.lost).enumerate() {
-        if lost > 0 {
-            let (lines, were) = if lost == 1 { ("line", "was") } else { ("lines", "were") };
-            let first =
-                list.rejections.first().map_or(String::new(), |(line, why)| format!("; line {line}: {why}"));
-            findings.finding(Finding {
-                code: Code::BadClaim,
-                level: None,
-                locator: None,
-                source: Some(SourceId((names.sources.len() - lists.reports.len() + number) as u32)),
-                line: list.rejections.first().map(|(line, _)| *line),
-                expected: None,
-                found: None,
-                distance: None,
-                detail: format!("{lost} {lines} of the hash list {were} refused and not looked for{first}"),
-            })?;
+    let list = || listing::list(options, &stores, discovering, &scratch, stop);
+    let (listing, claimed) = match discovering {
+        true => {
+            let listing = list()?;
+            go_on(stop)?;
+            progress.stage("reading manifests");
+            let claimed = claimed::load(options, layouts, Some(&listing), &scratch)?;
+            (listing, claimed)
         }
-    }
-    let loaded = manifests::load(options, planned, &listing, &scratch, &mut balance, &mut findings)?;
+        // What was named can be read while the disk is asked for names.
+        false => std::thread::scope(|scope| {
+            let claimed = scope.spawn(|| claimed::load(options, Vec::new(), None, &scratch));
+            let listing = list();
+            progress.stage("reading manifests");
+            let claimed = claimed.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            // That a dataset is not there is told before what is wrong with its manifest.
+            let listing = listing?;
+            go_on(stop)?;
+            Ok::<_, Error>((listing, claimed?))
+        })?,
+    };
+    let Claimed { lists, columns, names, findings, mut balance, manifests, nothing_but_columns } = claimed;
+    let mut findings = findings;
+    let loaded = manifests.bind(options, &listing, &scratch, &mut balance)?;
     go_on(stop)?;
     let usable = loaded.reports.iter().any(|r| r.unusable.is_none());
     if !usable && lists.is_empty() && columns.is_empty() {
@@ -265,15 +243,21 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     let items = Sorted::of(observations)?;
     // What an index says was measured by this program; and past its time a run reads nothing again.
     let only_index = loaded.index.is_some() && loaded.reports.len() == 1;
-    let distrust = match only_index || is_over(until) {
-        true => Distrust::of_none(&scratch)?,
-        false => {
-            distrust::settle(options, &loaded.claims, &items, &scratch, &mut findings, progress, until, stop)?
-        }
-    };
-    go_on(stop)?;
-    let fits = &distrust.fits;
-    let left = places::settle(&loaded.claims, &items, fits, blind, &scratch, &mut balance, &mut findings)?;
+    let doubting = !only_index && !is_over(until);
+    let (left, first, read_again) = by_name::settle(
+        options,
+        &loaded.claims,
+        &items,
+        blind,
+        doubting,
+        &scratch,
+        &mut balance,
+        &mut findings,
+        &new_findings,
+        progress,
+        until,
+        stop,
+    )?;
     drop(items);
     go_on(stop)?;
     let mut pairs = contents::settle(&left, &scratch)?;
@@ -306,7 +290,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
     )?;
 
     let mut all = read.findings;
-    all.push(findings);
+    all.extend([first, findings]);
     let (findings, counts) = Findings::sorted(all)?;
     let unusable = loaded.reports.iter().any(|r| r.unusable.is_some());
     let coverage = Coverage {
@@ -316,7 +300,7 @@ pub fn audit(options: &AuditOptions, progress: &dyn Progress, stop: &AtomicBool)
         looked_up: read.tally.looked_up,
         shards_read: read.tally.shards,
         shards_reused: read.tally.reused,
-        bytes_read: read.tally.bytes + distrust.bytes,
+        bytes_read: read.tally.bytes + read_again,
         left_out,
         spilled: scratch.spilled(),
     };
@@ -441,18 +425,6 @@ fn layouts(options: &AuditOptions) -> Result<Vec<Option<hf_local::Layout>>> {
     Ok(layouts)
 }
 
-fn nothing_to_check_against(options: &AuditOptions) -> Error {
-    let sought =
-        "in the dataset there is no sums file (SHA256SUMS, *.md5, …), no hashdeep list, no metadata that \
-                  `hf download` leaves, no Git LFS pointer, no git-annex key, no file of DVC, and no table with a column of digests beside its content"
-            .to_string();
-    let advice = match options.mode {
-        Mode::Audit => "Name a manifest with --manifest FILE or a list with --hash-list FILE.",
-        _ => "Name a manifest with --manifest FILE.",
-    };
-    Error::NothingToCheckAgainst { sought, advice: advice.to_string() }
-}
-
 /// What lies there is named like a manifest and is none.
 fn nothing_usable(reports: &[SourceReport]) -> Error {
     let mut why = reports.iter().filter_map(|r| Some((Escaped(&r.path), r.unusable.as_ref()?)));
@@ -463,19 +435,6 @@ fn nothing_usable(reports: &[SourceReport]) -> Error {
     };
     let sought = format!("the dataset holds what is named like a manifest, but {first}{more}");
     Error::NothingToCheckAgainst { sought, advice: "Name a manifest with --manifest FILE.".into() }
-}
-
-pub(super) fn names(
-    options: &AuditOptions,
-    planned: &[manifests::Planned],
-    columns: &[SourceReport],
-    lists: &Lists,
-) -> Names {
-    let roots = roots_as_typed(options).into_iter().map(String::into_bytes).collect();
-    let sources = planned.iter().map(|p| p.name.clone());
-    let others = columns.iter().chain(&lists.reports).map(|report| report.path.clone());
-    let sources = sources.chain(others).collect();
-    Names { roots, sources }
 }
 
 /// What roots are called in reports and indexes; none where there is only one.

@@ -1,7 +1,5 @@
 //! The first round: claims and items that meet at one place.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::balance::{Balance, ClaimClass, ItemClass};
@@ -117,8 +115,49 @@ pub struct AlteredFile {
     pub sought_inside: bool,
 }
 
-/// Joins claims and items by place. Both are sorted by place. `blind` holds the places below which nothing could be
-/// seen; files that were not read to their end are added to it.
+/// Looks on while the claims and the files of a place meet.
+pub trait Onlooker {
+    /// A file, and all claims on its place.
+    ///
+    /// # Errors
+    /// Where what came of it could not be kept.
+    fn meets(&mut self, place: &[u8], claims: &Claims, item: &Observation) -> Result<()>;
+}
+
+/// Nobody looks on.
+pub struct Nobody;
+
+impl Onlooker for Nobody {
+    fn meets(&mut self, _: &[u8], _: &Claims, _: &Observation) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What the round leaves, but for what was blind before.
+pub struct Joined {
+    absent: Spool<Absent>,
+    loose: Spool<Loose>,
+    blind: Spool<String>,
+    opened: Spool<OpenClaim>,
+}
+
+impl Joined {
+    /// What is left. `blind` holds the places below which nothing could be seen; files that were not read to their end
+    /// are added to it.
+    ///
+    /// # Errors
+    /// Where scratch files fail.
+    pub fn leftovers(self, blind: Spool<String>) -> Result<Leftovers> {
+        Ok(Leftovers {
+            absent: self.absent.sorted()?,
+            loose: self.loose.sorted()?,
+            blind: Sorted::of(vec![self.blind, blind])?,
+            opened: self.opened.sorted()?,
+        })
+    }
+}
+
+/// Joins claims and items by place. Both are sorted by place.
 ///
 /// # Errors
 /// Where scratch files fail or a finding cannot be kept.
@@ -126,25 +165,26 @@ pub fn settle(
     claims: &Sorted<Claim>,
     items: &Sorted<Observation>,
     fits: &Sorted<Fit>,
-    blind: Spool<String>,
+    onlooker: &mut dyn Onlooker,
     scratch: &Scratch,
     balance: &mut Balance,
     findings: &mut dyn FindingSink,
-) -> Result<Leftovers> {
+) -> Result<Joined> {
     let mut round = Round {
         balance,
         findings,
         absent: Spool::new(scratch),
         loose: Spool::new(scratch),
-        blind,
+        blind: Spool::new(scratch),
         opened: Spool::new(scratch),
-        containers: HashMap::new(),
+        containers: Containers::default(),
     };
     let mut fits = fits.iter().peekable();
     let mut claims = claims.iter().peekable();
     let mut items = items.iter().peekable();
+    let mut place = Vec::new();
     loop {
-        let place = match (claims.peek(), items.peek()) {
+        match (claims.peek(), items.peek()) {
             (None, None) => break,
             (Some(Err(_)), _) | (_, Some(Err(_))) => {
                 for failed in [claims.next().map(|r| r.map(drop)), items.next().map(|r| r.map(drop))] {
@@ -152,14 +192,19 @@ pub fn settle(
                 }
                 continue;
             }
-            (Some(Ok((claim, _))), None) => place_of_claim(claim).to_vec(),
-            (None, Some(Ok((item, _)))) => place_of_item(item).to_vec(),
-            (Some(Ok((claim, _))), Some(Ok((item, _)))) => {
-                // Keys carry their marker, so that they compare as the sorted records do.
-                let (claim, item) = (place_of_claim(claim), place_of_item(item));
-                if super::claim_key(claim) <= super::claim_key(item) { claim.to_vec() } else { item.to_vec() }
+            (claim, item) => {
+                // Keys are compared with their marker, as the sorted records are.
+                let claim = claim.and_then(|r| r.as_ref().ok()).map(|(key, _)| key.as_slice());
+                let item =
+                    item.and_then(|r| r.as_ref().ok()).map(|(key, _)| &key[..key.len().saturating_sub(10)]);
+                let first = match (claim, item) {
+                    (Some(claim), Some(item)) => claim.min(item),
+                    (one, other) => one.or(other).unwrap_or_default(),
+                };
+                place.clear();
+                place.extend_from_slice(place_of_claim(first));
             }
-        };
+        }
         round.enter(&place)?;
         let item = match items.peek() {
             Some(Ok((key, item))) if place_of_item(key) == place => Some(item),
@@ -193,17 +238,16 @@ pub fn settle(
         let mut meeting = Meeting { fits: fits_here, ..Meeting::new(here) };
         while let Some(record) = items.next_if(|r| r.as_ref().is_ok_and(|(k, _)| place_of_item(k) == place)) {
             let (_, item) = record?;
+            if item.kind == Kind::File {
+                onlooker.meets(&place, &meeting.claims, &item)?;
+            }
             round.item(&place, &mut meeting, item)?;
         }
         round.leave(meeting)?;
     }
     round.close_containers(|_| true)?;
-    Ok(Leftovers {
-        absent: round.absent.sorted()?,
-        loose: round.loose.sorted()?,
-        blind: round.blind.sorted()?,
-        opened: round.opened.sorted()?,
-    })
+    let Round { absent, loose, blind, opened, .. } = round;
+    Ok(Joined { absent, loose, blind, opened })
 }
 
 /// Claims that are held while it is not yet known whether another one settles the file of their name.
@@ -305,6 +349,42 @@ struct Container {
     sought_inside: bool,
 }
 
+/// The containers that hold one place, by root: one or two, most often.
+#[derive(Default)]
+struct Containers(Vec<(u16, Container)>);
+
+impl Containers {
+    fn at(&self, root: u16) -> std::result::Result<usize, usize> {
+        self.0.binary_search_by_key(&root, |(root, _)| *root)
+    }
+
+    fn get(&self, root: u16) -> Option<&Container> {
+        self.at(root).ok().map(|at| &self.0[at].1)
+    }
+
+    fn get_mut(&mut self, root: u16) -> Option<&mut Container> {
+        self.at(root).ok().map(|at| &mut self.0[at].1)
+    }
+
+    fn insert(&mut self, root: u16, container: Container) -> Option<Container> {
+        match self.at(root) {
+            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, container)),
+            Err(at) => {
+                self.0.insert(at, (root, container));
+                None
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Container> {
+        self.0.iter().map(|(_, container)| container)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Container> {
+        self.0.iter_mut().map(|(_, container)| container)
+    }
+}
+
 struct Round<'a> {
     balance: &'a mut Balance,
     findings: &'a mut dyn FindingSink,
@@ -313,7 +393,7 @@ struct Round<'a> {
     blind: Spool<String>,
     opened: Spool<OpenClaim>,
     /// The file of each root that holds the current place.
-    containers: HashMap<u16, Container>,
+    containers: Containers,
 }
 
 impl Round<'_> {
@@ -323,12 +403,9 @@ impl Round<'_> {
     }
 
     fn close_containers(&mut self, ended: impl Fn(&Container) -> bool) -> Result<()> {
-        let over: Vec<u16> =
-            self.containers.iter().filter(|(_, c)| ended(c)).map(|(root, _)| *root).collect();
-        for root in over {
-            if let Some(container) = self.containers.remove(&root) {
-                self.close(root, container)?;
-            }
+        let over: Vec<_> = self.containers.0.extract_if(.., |(_, container)| ended(container)).collect();
+        for (root, container) in over {
+            self.close(root, container)?;
         }
         Ok(())
     }
@@ -397,7 +474,7 @@ impl Round<'_> {
         if named && !meeting.claims.is_empty() {
             let class = self.judge(meeting, &item)?;
             self.balance.item(class);
-            if let Some(container) = self.containers.get_mut(&root) {
+            if let Some(container) = self.containers.get_mut(root) {
                 container.settled_members += 1;
                 if let Some((_, file)) = &mut container.altered {
                     *if class == ItemClass::Ok { &mut file.sound_members } else { &mut file.odd_members } +=
@@ -407,7 +484,7 @@ impl Round<'_> {
             return Ok(());
         }
         // Nothing claims it by name: it shares what became of its container, where that is settled.
-        let container = self.containers.get(&root);
+        let container = self.containers.get(root);
         let role = match container.and_then(|c| c.class) {
             None => Role::InLoose,
             Some(ItemClass::Altered) if container.is_some_and(|c| c.claimed_inside) => Role::InRepacked,
@@ -578,13 +655,13 @@ impl Round<'_> {
         };
         let place = place_key(&name);
         let holder =
-            self.containers.values().map(|c| c.place.as_slice()).filter(|holder| is_below(&place, holder));
+            self.containers.iter().map(|c| c.place.as_slice()).filter(|holder| is_below(&place, holder));
         let here = holder.map(<[u8]>::len).max();
         let shard = here.or(first.shard.map(|len| len as usize));
         let locator = meeting.item.clone().unwrap_or_else(|| claimed_place(&name, shard));
         let of_index = meeting.claims.iter().all(|(claim, _)| claim.shard.is_some());
         let covers = |c: &Container| c.covers && is_below(&place, &c.place);
-        if of_index && meeting.outcome.is_none() && self.containers.values().any(covers) {
+        if of_index && meeting.outcome.is_none() && self.containers.iter().any(covers) {
             return self.settle_covered(&meeting, &locator);
         }
         if meeting.entries.is_some() && meeting.outcome.is_some() {
@@ -621,7 +698,7 @@ impl Round<'_> {
             });
         }
         let Some(outcome) = meeting.outcome else {
-            for container in self.containers.values_mut().filter(|c| is_below(&place, &c.place)) {
+            for container in self.containers.iter_mut().filter(|c| is_below(&place, &c.place)) {
                 container.sought_inside = true;
             }
             let together = meeting.together.unwrap_or_default();
@@ -752,7 +829,7 @@ impl Round<'_> {
             lost += left;
         }
         let Some(first) = meeting.claims.first().filter(|_| lost > 0) else { return Ok(()) };
-        for container in self.containers.values_mut() {
+        for container in self.containers.iter_mut() {
             container.sought_inside = true;
         }
         let detail = "not all entries of this name are here as they are claimed";

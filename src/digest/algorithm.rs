@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::raw;
 
 /// A digest algorithm that shardproof computes.
 ///
@@ -271,11 +273,15 @@ impl FromIterator<Algorithm> for DigestSet {
 }
 
 /// A digest value with its algorithm.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
     algorithm: Algorithm,
-    bytes: Vec<u8>,
+    /// The value, and zeros behind it: there are as many of these as of files, and none has an allocation of its own.
+    bytes: [u8; LONGEST],
 }
+
+/// Bytes of the longest value.
+const LONGEST: usize = 64;
 
 impl Digest {
     /// Takes raw bytes.
@@ -284,7 +290,9 @@ impl Digest {
     /// Where the length is not the algorithm's.
     pub fn new(algorithm: Algorithm, bytes: &[u8]) -> Result<Digest, DigestParseError> {
         if bytes.len() == algorithm.len() {
-            Ok(Digest { algorithm, bytes: bytes.to_vec() })
+            let mut value = [0; LONGEST];
+            value[..bytes.len()].copy_from_slice(bytes);
+            Ok(Digest { algorithm, bytes: value })
         } else {
             Err(DigestParseError::Length { algorithm, expected: algorithm.len(), got: bytes.len() })
         }
@@ -302,8 +310,9 @@ impl Digest {
                 got: text.len(),
             });
         }
-        let bytes = hex::decode(text).map_err(|_| DigestParseError::NotHex)?;
-        Ok(Digest { algorithm, bytes })
+        let mut value = [0; LONGEST];
+        hex::decode_to_slice(text, &mut value[..algorithm.len()]).map_err(|_| DigestParseError::NotHex)?;
+        Ok(Digest { algorithm, bytes: value })
     }
 
     /// The algorithm.
@@ -313,14 +322,14 @@ impl Digest {
 
     /// The value.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.algorithm.len()]
     }
 }
 
 impl fmt::Display for Digest {
     /// `sha256:0a1b…`, the whole value in lower-case hexadecimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm, hex::encode(&self.bytes))
+        write!(f, "{}:{}", self.algorithm, hex::encode(self.bytes()))
     }
 }
 
@@ -328,6 +337,55 @@ impl fmt::Debug for Digest {
     /// Only the algorithm: a value may stand on a hash list, and no log or panic shows one of those.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Digest({}:…)", self.algorithm)
+    }
+}
+
+/// As a digest is written to scratch files and states: the algorithm, and the bytes that it has.
+#[derive(Serialize)]
+struct Written<'a> {
+    algorithm: Algorithm,
+    #[serde(serialize_with = "raw::serialize")]
+    bytes: &'a [u8],
+}
+
+/// As it is read again.
+#[derive(Deserialize)]
+struct Read {
+    algorithm: Algorithm,
+    #[serde(deserialize_with = "raw::deserialize")]
+    value: Value,
+}
+
+/// Bytes of a digest, and how many.
+struct Value {
+    bytes: [u8; LONGEST],
+    len: usize,
+}
+
+impl TryFrom<&[u8]> for Value {
+    type Error = ();
+
+    fn try_from(from: &[u8]) -> Result<Value, ()> {
+        let mut bytes = [0; LONGEST];
+        bytes.get_mut(..from.len()).ok_or(())?.copy_from_slice(from);
+        Ok(Value { bytes, len: from.len() })
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Written { algorithm: self.algorithm, bytes: self.bytes() }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Read { algorithm, value: Value { bytes, len } } = Read::deserialize(deserializer)?;
+        if len != algorithm.len() {
+            let error = DigestParseError::Length { algorithm, expected: algorithm.len(), got: len };
+            return Err(serde::de::Error::custom(error));
+        }
+        Ok(Digest { algorithm, bytes })
     }
 }
 
@@ -379,6 +437,10 @@ impl Digests {
         match self.0.binary_search_by_key(&digest.algorithm, |d| d.algorithm) {
             Ok(at) => self.0[at] == digest,
             Err(at) => {
+                // Most often it stays the only one.
+                if self.0.is_empty() {
+                    self.0.reserve_exact(1);
+                }
                 self.0.insert(at, digest);
                 true
             }
@@ -414,10 +476,61 @@ impl Digests {
 
 impl FromIterator<Digest> for Digests {
     fn from_iter<I: IntoIterator<Item = Digest>>(digests: I) -> Self {
-        let mut set = Digests::new();
+        let digests = digests.into_iter();
+        let mut set = Digests(Vec::with_capacity(digests.size_hint().0));
         for digest in digests {
             set.insert(digest);
         }
         set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(algorithm: Algorithm) -> Digest {
+        let bytes: Vec<u8> = (0..algorithm.len()).map(|at| at as u8 + algorithm as u8).collect();
+        Digest::new(algorithm, &bytes).unwrap()
+    }
+
+    #[test]
+    fn a_digest_comes_back_as_it_was_written() {
+        for algorithm in Algorithm::ALL {
+            assert!(algorithm.len() <= LONGEST, "{algorithm}");
+            let digest = sample(algorithm);
+            assert_eq!(digest.bytes().len(), algorithm.len());
+            let written = postcard::to_stdvec(&digest).unwrap();
+            // What scratch files and states have always held.
+            let by_hand = [&[algorithm as u8, algorithm.len() as u8], digest.bytes()].concat();
+            assert_eq!(written, by_hand);
+            assert_eq!(postcard::from_bytes::<Digest>(&written).unwrap(), digest);
+            let hex = hex::encode(digest.bytes());
+            assert_eq!(Digest::from_hex(algorithm, hex.as_bytes()).unwrap(), digest);
+            assert_eq!(digest.to_string(), format!("{algorithm}:{hex}"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_digest_is_refused_when_it_is_read() {
+        let written = postcard::to_stdvec(&sample(Algorithm::Sha256)).unwrap();
+        for cut in 0..written.len() {
+            assert!(postcard::from_bytes::<Digest>(&written[..cut]).is_err(), "cut at {cut}");
+        }
+        // Another algorithm, and another length than the algorithm's.
+        for (at, byte) in [(0, Algorithm::Md5 as u8), (0, 99), (1, 31), (1, 200)] {
+            let mut other = written.clone();
+            other.extend_from_slice(&[0; 200]);
+            other[at] = byte;
+            assert!(postcard::from_bytes::<Digest>(&other).is_err(), "{byte} at {at}");
+        }
+    }
+
+    #[test]
+    fn digests_compare_by_algorithm_and_then_by_value() {
+        let of = |algorithm, byte| Digest::new(algorithm, &vec![byte; Algorithm::len(algorithm)]).unwrap();
+        assert!(of(Algorithm::Md5, 9) < of(Algorithm::Sha1, 1));
+        assert!(of(Algorithm::Md5, 1) < of(Algorithm::Md5, 2));
+        assert_ne!(of(Algorithm::Sha1, 1), of(Algorithm::GitBlob, 1));
     }
 }

@@ -3,6 +3,7 @@
 mod algorithm;
 mod cells;
 mod hasher;
+#[allow(unsafe_code, reason = "kernels read through raw pointers")]
 mod kernel;
 mod lanes;
 pub mod rec1;

@@ -4,8 +4,6 @@
 //! which worker was first. Past its budget a spool sorts what it holds and writes it as a *run* to an unnamed scratch
 //! file, which the operating system removes however the program ends. Reading merges the runs.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::marker::PhantomData;
@@ -36,6 +34,11 @@ impl Scratch {
     /// Bytes written to scratch files so far.
     pub fn spilled(&self) -> u64 {
         self.spilled.load(Ordering::Relaxed)
+    }
+
+    /// The same for one of several spools that share a budget.
+    pub fn shared_by(&self, spools: usize) -> Scratch {
+        self.with_budget((self.budget / spools.max(1)).max(1))
     }
 
     /// The same folder and count, with another budget.
@@ -180,8 +183,12 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         self.scratch.room_for((self.held.bytes.len() + 8 * self.held.index.len()) as u64)?;
         let mut held = std::mem::take(&mut self.held);
         held.sort();
-        let records = held.index.iter().map(|&span| Ok(split(&held.bytes, span)));
-        self.runs.push(write_run(&self.scratch, records)?);
+        let mut out = RunWriter::create(&self.scratch)?;
+        for &span in &held.index {
+            let (key, value) = split(&held.bytes, span);
+            out.write(key, value)?;
+        }
+        self.runs.push(out.finish(0)?);
         held.bytes.clear();
         held.index.clear();
         self.held = held;
@@ -222,44 +229,45 @@ fn merge_runs(scratch: &Scratch, runs: &mut Vec<Run>) -> Result<()> {
 fn merge(scratch: &Scratch, runs: &[Run], level: u32) -> Result<Run> {
     scratch.room_for(runs.iter().map(|run| run.bytes).sum())?;
     let mut merge = Merge::of(runs.iter().map(Reader::of_run).collect());
-    let mut failed = None;
-    let records = std::iter::from_fn(|| match merge.next() {
-        Ok(record) => record,
-        Err(cause) => {
-            failed = Some(cause);
-            None
-        }
-    });
-    let merged = write_run(scratch, records.map(Ok::<_, Error>))?;
-    match failed {
-        Some(cause) => Err(Error::Scratch(cause.to_string())),
-        None => Ok(Run { level, ..merged }),
+    let mut out = RunWriter::create(scratch)?;
+    while let Some((key, value)) = merge.next().map_err(|cause| Error::Scratch(cause.to_string()))? {
+        out.write(key, value)?;
     }
+    out.finish(level)
 }
 
-fn write_run<K: AsRef<[u8]>, V: AsRef<[u8]>>(
-    scratch: &Scratch,
-    records: impl Iterator<Item = Result<(K, V)>>,
-) -> Result<Run> {
-    let mut out = BufWriter::with_capacity(1 << 18, scratch.create()?);
-    let mut bytes = 0;
-    for record in records {
-        let (key, value) = record?;
-        let (key, value) = (key.as_ref(), value.as_ref());
-        let mut write = |part: &[u8]| {
-            bytes += part.len() as u64;
-            out.write_all(part)
-        };
-        // Lengths were held to 32 bits when the record was pushed.
-        write(&(key.len() as u32).to_le_bytes())
-            .and_then(|()| write(&(value.len() as u32).to_le_bytes()))
-            .and_then(|()| write(key))
-            .and_then(|()| write(value))
-            .map_err(|cause| scratch.failed("write a scratch file in", cause))?;
+/// Writes a run.
+struct RunWriter<'a> {
+    scratch: &'a Scratch,
+    out: BufWriter<File>,
+    bytes: u64,
+}
+
+impl<'a> RunWriter<'a> {
+    fn create(scratch: &'a Scratch) -> Result<Self> {
+        let out = BufWriter::with_capacity(1 << 18, scratch.create()?);
+        Ok(RunWriter { scratch, out, bytes: 0 })
     }
-    let file = out.into_inner().map_err(|e| scratch.failed("write a scratch file in", e.into_error()))?;
-    scratch.wrote(bytes);
-    Ok(Run { file, bytes, level: 0 })
+
+    fn write(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        // Lengths were held to 32 bits when the record was pushed.
+        let lengths = [(key.len() as u32).to_le_bytes(), (value.len() as u32).to_le_bytes()];
+        for part in [lengths.as_flattened(), key, value] {
+            self.bytes += part.len() as u64;
+            self.out
+                .write_all(part)
+                .map_err(|cause| self.scratch.failed("write a scratch file in", cause))?;
+        }
+        Ok(())
+    }
+
+    fn finish(self, level: u32) -> Result<Run> {
+        let RunWriter { scratch, out, bytes } = self;
+        let failed = |e: io::IntoInnerError<_>| scratch.failed("write a scratch file in", e.into_error());
+        let file = out.into_inner().map_err(failed)?;
+        scratch.wrote(bytes);
+        Ok(Run { file, bytes, level })
+    }
 }
 
 impl Held {
@@ -345,103 +353,154 @@ impl<T: DeserializeOwned> Iterator for Iter<'_, T> {
         match self.merge.next() {
             Ok(None) => None,
             Ok(Some((key, value))) => Some(
-                postcard::from_bytes(&value).map(|record| (key, record)).map_err(|e| scratch(e.to_string())),
+                postcard::from_bytes(value)
+                    .map(|record| (key.to_vec(), record))
+                    .map_err(|e| scratch(e.to_string())),
             ),
             Err(cause) => Some(Err(scratch(cause.to_string()))),
         }
     }
 }
 
-/// Several sorted readers as one.
+/// Several sorted readers as one. Records are lent from where they lie, and the reader that was first last time most
+/// often is so again.
 struct Merge<'a> {
     readers: Vec<Reader<'a>>,
-    heap: BinaryHeap<Reverse<Front>>,
+    /// A heap of those readers that have a record left, that with the first record on top.
+    heap: Vec<usize>,
+    /// Whether the record on top was lent already.
+    is_lent: bool,
     failed: Option<io::Error>,
 }
 
-/// The first record that a reader has left: key, value, and which reader.
-type Front = (Vec<u8>, Vec<u8>, usize);
-
 impl<'a> Merge<'a> {
     fn of(readers: Vec<Reader<'a>>) -> Self {
-        let mut merge = Merge { readers, heap: BinaryHeap::new(), failed: None };
+        let heap = Vec::with_capacity(readers.len());
+        let mut merge = Merge { readers, heap, is_lent: false, failed: None };
         for reader in 0..merge.readers.len() {
-            merge.advance(reader);
+            match merge.readers[reader].advance() {
+                Ok(true) => merge.heap.push(reader),
+                Ok(false) => {}
+                Err(cause) => merge.failed = Some(cause),
+            }
+        }
+        for at in (0..merge.heap.len() / 2).rev() {
+            merge.sink(at);
         }
         merge
     }
 
-    fn advance(&mut self, reader: usize) {
-        match self.readers[reader].next() {
-            Ok(Some((key, value))) => self.heap.push(Reverse((key, value, reader))),
-            Ok(None) => {}
-            Err(cause) => self.failed = Some(cause),
-        }
-    }
-
     /// The next record; after an error there is no more.
-    fn next(&mut self) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+    fn next(&mut self) -> io::Result<Option<(&[u8], &[u8])>> {
+        if self.is_lent
+            && self.failed.is_none()
+            && let Some(&top) = self.heap.first()
+        {
+            match self.readers[top].advance() {
+                Ok(true) => self.sink(0),
+                Ok(false) => {
+                    self.heap.swap_remove(0);
+                    self.sink(0);
+                }
+                Err(cause) => self.failed = Some(cause),
+            }
+        }
         if let Some(cause) = self.failed.take() {
             self.heap.clear();
             return Err(cause);
         }
-        let Some(Reverse((key, value, reader))) = self.heap.pop() else { return Ok(None) };
-        self.advance(reader);
-        Ok(Some((key, value)))
+        self.is_lent = true;
+        Ok(self.heap.first().map(|&top| self.readers[top].front()))
+    }
+
+    /// Puts the reader at this place of the heap below those that are before it.
+    fn sink(&mut self, mut at: usize) {
+        loop {
+            let mut least = at;
+            for child in [2 * at + 1, 2 * at + 2] {
+                if child < self.heap.len() && self.is_before(self.heap[child], self.heap[least]) {
+                    least = child;
+                }
+            }
+            if least == at {
+                return;
+            }
+            self.heap.swap(at, least);
+            at = least;
+        }
+    }
+
+    /// Equal records in the order of their readers.
+    fn is_before(&self, one: usize, other: usize) -> bool {
+        (self.readers[one].front(), one) < (self.readers[other].front(), other)
     }
 }
 
+/// Reads sorted records from memory or from a run.
 enum Reader<'a> {
     Held { held: &'a Held, next: usize },
-    Run { run: &'a Run, at: u64, buffer: Vec<u8>, used: usize },
+    Run { run: &'a Run, at: u64, buffer: Vec<u8>, front: Span },
 }
 
 impl<'a> Reader<'a> {
     fn of_run(run: &'a Run) -> Self {
-        Reader::Run { run, at: 0, buffer: Vec::new(), used: 0 }
+        Reader::Run { run, at: 0, buffer: Vec::new(), front: Span { start: 0, key: 0, value: 0 } }
     }
 
     /// Bytes read from a run at once.
     const READ: usize = 64 * 1024;
 
-    fn next(&mut self) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+    /// Goes to the next record; `false` where there is none.
+    fn advance(&mut self) -> io::Result<bool> {
         match self {
             Reader::Held { held, next } => {
-                let Some(&span) = held.index.get(*next) else { return Ok(None) };
                 *next += 1;
-                let (key, value) = split(&held.bytes, span);
-                Ok(Some((key.to_vec(), value.to_vec())))
+                Ok(*next <= held.index.len())
             }
-            Reader::Run { run, at, buffer, used } => {
-                let mut take = |n: usize| -> io::Result<Option<Vec<u8>>> {
-                    while buffer.len() - *used < n {
-                        if *at >= run.bytes {
-                            return Ok(None);
-                        }
-                        buffer.drain(..*used);
-                        *used = 0;
-                        let old = buffer.len();
-                        let want = Self::READ.max(n - old).min((run.bytes - *at) as usize);
-                        buffer.resize(old + want, 0);
-                        run.file.read_exact_at(&mut buffer[old..], *at)?;
-                        *at += want as u64;
-                    }
-                    let part = buffer[*used..*used + n].to_vec();
-                    *used += n;
-                    Ok(Some(part))
-                };
-                let Some(lengths) = take(8)? else { return Ok(None) };
-                let length = |at: usize| {
-                    u32::from_le_bytes([lengths[at], lengths[at + 1], lengths[at + 2], lengths[at + 3]])
-                        as usize
-                };
+            Reader::Run { run, at, buffer, front } => {
                 let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "a run ends inside a record");
-                let key = take(length(0))?.ok_or_else(cut)?;
-                let value = take(length(4))?.ok_or_else(cut)?;
-                Ok(Some((key, value)))
+                let start = front.start + front.key as usize + front.value as usize;
+                let Some(start) = have(run, at, buffer, start, 8)? else {
+                    return if start == buffer.len() && *at == run.bytes { Ok(false) } else { Err(cut()) };
+                };
+                let length = |at: usize| {
+                    let bytes = &buffer[start + at..];
+                    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+                };
+                let (key, value) = (length(0), length(4));
+                let whole = 8 + key as usize + value as usize;
+                let start = have(run, at, buffer, start, whole)?.ok_or_else(cut)?;
+                *front = Span { start: start + 8, key, value };
+                Ok(true)
             }
         }
     }
+
+    /// The record that it stands at: key and value.
+    fn front(&self) -> (&[u8], &[u8]) {
+        match self {
+            Reader::Held { held, next } => split(&held.bytes, held.index[next - 1]),
+            Reader::Run { buffer, front, .. } => split(buffer, *front),
+        }
+    }
+}
+
+/// Sees to it that the buffer holds `n` bytes from `start` on; where they begin now, or `None` where the run ends before.
+fn have(run: &Run, at: &mut u64, buffer: &mut Vec<u8>, start: usize, n: usize) -> io::Result<Option<usize>> {
+    if buffer.len() - start >= n {
+        return Ok(Some(start));
+    }
+    let lacks = n - (buffer.len() - start);
+    if run.bytes - *at < lacks as u64 {
+        return Ok(None);
+    }
+    buffer.drain(..start);
+    let old = buffer.len();
+    let want = Reader::READ.max(lacks).min(usize::try_from(run.bytes - *at).unwrap_or(usize::MAX));
+    buffer.resize(old + want, 0);
+    run.file.read_exact_at(&mut buffer[old..], *at)?;
+    *at += want as u64;
+    Ok(Some(0))
 }
 
 #[cfg(test)]

@@ -21,6 +21,11 @@ pub struct FileCursor {
     layer: Layer,
     /// Bytes read or passed over.
     at: u64,
+    /// The size that the file had when it was opened.
+    size: Option<u64>,
+    /// The last read brought less than there was room for, and ended where the file did when it was opened. Whether
+    /// it still does, the stamp tells that everyone asks for who goes by what was read.
+    is_at_end: bool,
     stage: Stage,
 }
 
@@ -50,17 +55,26 @@ impl FileCursor {
             }),
             Inside::Closed | Inside::Refused => Layer::plain(ItemId::FILE),
         };
-        FileCursor { source, out: Steps::new(plan), layer, at: 0, stage: Stage::Start }
+        FileCursor {
+            source,
+            out: Steps::new(plan),
+            layer,
+            at: 0,
+            size: None,
+            is_at_end: false,
+            stage: Stage::Start,
+        }
     }
 
     fn start(&mut self) {
-        let stamp = self.source.stamp();
+        let stamp = self.source.opened();
+        self.size = stamp.as_ref().ok().map(|stamp| stamp.size);
         self.out.open(Opening {
             parent: None,
             kind: Kind::File,
             name: Vec::new(),
             offset: 0,
-            len: stamp.as_ref().ok().map(|stamp| stamp.size),
+            len: self.size,
             hidden: false,
             region: None,
         });
@@ -72,6 +86,10 @@ impl FileCursor {
 
     /// Reads a block, or passes over what nobody needs; returns whether there was anything.
     fn read(&mut self, pool: &mut Pool) -> bool {
+        if self.is_at_end {
+            self.drain(End::Complete);
+            return true;
+        }
         let need = match self.out.plan().file.is_empty() {
             true => self.layer.need(),
             false => Need::Bytes(usize::MAX),
@@ -86,9 +104,11 @@ impl FileCursor {
                 return true;
             }
         }
+        let room = block.space().len();
         match self.source.read_at(self.at, &mut block) {
             Ok(Got::Bytes(n)) => {
                 self.at += n as u64;
+                self.is_at_end = n < room && self.size == Some(self.at);
                 let bytes = share(block);
                 self.out.file(&bytes);
                 self.layer.feed(bytes, &mut self.out);
@@ -127,6 +147,10 @@ struct Counted {
 impl Source for Counted {
     fn stamp(&self) -> Result<Stamp, SourceError> {
         self.source.stamp()
+    }
+
+    fn opened(&self) -> Result<Stamp, SourceError> {
+        self.source.opened()
     }
 
     fn read_at(&self, at: u64, into: &mut Block) -> Result<Got, SourceError> {
@@ -174,5 +198,88 @@ impl Cursor for FileCursor {
             }
         }
         self.out.pop().unwrap_or(Step::Quiet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::digest::{Algorithm, DigestSet};
+
+    /// A source that takes down what is asked of it, says one size, and has another.
+    struct Asked {
+        bytes: Bytes,
+        says: u64,
+        most: usize,
+        asked: Mutex<Vec<String>>,
+    }
+
+    impl Source for Asked {
+        fn stamp(&self) -> Result<Stamp, SourceError> {
+            self.asked.lock().unwrap().push("stamp".to_string());
+            Ok(Stamp { size: self.bytes.len() as u64, ..Stamp::default() })
+        }
+
+        fn opened(&self) -> Result<Stamp, SourceError> {
+            Ok(Stamp { size: self.says, ..Stamp::default() })
+        }
+
+        fn read_at(&self, at: u64, into: &mut Block) -> Result<Got, SourceError> {
+            let rest = self.bytes.slice(at as usize..);
+            let n = rest.len().min(self.most).min(into.space().len());
+            into.space()[..n].copy_from_slice(&rest[..n]);
+            into.fill(n);
+            self.asked.lock().unwrap().push(format!("{n} at {at}"));
+            Ok(if n == 0 { Got::End } else { Got::Bytes(n) })
+        }
+    }
+
+    /// What is asked of a source of `len` bytes that says it has `says`, and how many bytes are told.
+    fn asked(len: usize, says: usize, most: usize) -> (Vec<String>, usize) {
+        let source = Asked { bytes: vec![7; len].into(), says: says as u64, most, asked: Mutex::default() };
+        let source = Arc::new(source);
+        let file = DigestSet::of(Algorithm::Sha256);
+        let plan = ShardPlan { file, ..ShardPlan::default() };
+        let mut cursor = FileCursor::new(Arc::clone(&source) as Arc<dyn Source>, b"a", &plan, Part::Whole);
+        let (mut pool, mut told) = (Pool::new(), 0);
+        loop {
+            match cursor.step(&mut pool) {
+                Step::Data { bytes, .. } => told += bytes.len(),
+                Step::Done => break,
+                _ => {}
+            }
+        }
+        let asked = source.asked.lock().unwrap().clone();
+        (asked, told)
+    }
+
+    #[test]
+    fn a_file_that_is_as_long_as_it_was_is_read_with_one_call() {
+        assert_eq!(asked(4096, 4096, usize::MAX), (vec!["4096 at 0".to_string()], 4096));
+        // Nothing but its end shows that a whole block was all.
+        let two = ["65536 at 0", "0 at 65536"].map(String::from).to_vec();
+        assert_eq!(asked(PIECE, PIECE, usize::MAX), (two, PIECE));
+        let two = ["65536 at 0", "9 at 65536"].map(String::from).to_vec();
+        assert_eq!(asked(PIECE + 9, PIECE + 9, usize::MAX), (two, PIECE + 9));
+        assert_eq!(asked(0, 0, usize::MAX), (vec!["0 at 0".to_string()], 0));
+    }
+
+    #[test]
+    fn a_file_of_another_size_is_read_to_its_end() {
+        for (len, says) in [(10, 4096), (4096, 10), (10, 0), (0, 10), (PIECE + 1, PIECE)] {
+            let (asked, told) = asked(len, says, usize::MAX);
+            assert_eq!(asked.last(), Some(&format!("0 at {len}")), "{len} bytes, said to be {says}");
+            assert_eq!(told, len);
+        }
+    }
+
+    #[test]
+    fn short_reads_before_the_end_are_no_end() {
+        let all = ["4 at 0", "4 at 4", "1 at 8"].map(String::from).to_vec();
+        assert_eq!(asked(9, 9, 4), (all, 9));
     }
 }

@@ -3,12 +3,21 @@
 //! Nothing is opened here but directories, so nothing can hang. Links are read only where they stay inside the root or
 //! lead into the store that a format defines; following them never leads into a cycle.
 
-use std::fs::{self, Metadata};
-use std::io::ErrorKind;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+mod crew;
 
+use std::ffi::{CStr, CString, OsStr};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat};
+use rustix::path::Arg;
+
+use self::crew::Crew;
 use crate::source::{Stamp, file::stamp_of};
 
 /// A path that was found.
@@ -58,39 +67,123 @@ pub struct WalkOptions {
     pub shuffle: Option<u64>,
 }
 
-/// Walks everything below `root`, which may itself be a link, or a single file. `visit` returns `false` to stop.
-pub fn walk(root: &Path, options: &WalkOptions, visit: &mut dyn FnMut(Listed) -> bool) {
+/// Walks everything below `root`, which may itself be a link, or a single file, with one thread for each of `visits`.
+/// Which of them a path is told to, and in what order, is not said. One that returns `false` stops the walk.
+pub fn walk<V: FnMut(Listed) -> bool + Send>(root: &Path, options: &WalkOptions, visits: &mut [V]) {
+    let Some(first) = visits.first_mut() else { return };
     let real = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
-    match fs::metadata(root) {
-        Ok(metadata) if metadata.is_dir() => {}
-        Ok(metadata) => {
-            let path = root.file_name().map(|n| n.as_bytes().to_vec()).unwrap_or_default();
-            let what = match special(&metadata) {
-                Some(kind) => What::Special(kind),
-                None => What::File { stamp: stamp_of(&metadata), through_link: true },
-            };
-            visit(Listed { path, what });
+    let failed = |cause: io::Error| What::UnreadableDirectory(cause.to_string());
+    let stat = match rustix::fs::stat(root) {
+        Ok(stat) => stat,
+        Err(cause) => {
+            first(Listed { path: Vec::new(), what: failed(cause.into()) });
             return;
         }
+    };
+    if kind(&stat) != FileType::Directory {
+        let path = root.file_name().map(|n| n.as_bytes().to_vec()).unwrap_or_default();
+        let what = match special(kind(&stat)) {
+            Some(kind) => What::Special(kind),
+            None => What::File { stamp: stamp_of(&stat), through_link: true },
+        };
+        first(Listed { path, what });
+        return;
+    }
+    let folder = match Folder::open(CWD, root, OFlags::empty()) {
+        Ok((fd, identity)) => Folder {
+            fd,
+            disk: root.to_path_buf(),
+            path: Vec::new(),
+            chain: Chain { identity, depth: 1, above: None },
+            links: 0,
+        },
         Err(cause) => {
-            visit(Listed { path: Vec::new(), what: What::UnreadableDirectory(cause.to_string()) });
+            first(Listed { path: Vec::new(), what: failed(cause) });
             return;
+        }
+    };
+    let crew = Crew::new(Task::Folder(Arc::new(folder)));
+    let stores = options.stores.iter().filter_map(|s| fs::canonicalize(s).ok()).collect();
+    let walk = Walk { real, stores, options, crew: &crew, stopped: AtomicBool::new(false) };
+    crew.run(visits, |task, visit| match task {
+        Task::Folder(folder) => walk.folder(&folder, visit),
+        Task::Entries(folder, names) => walk.entries(&folder, names, visit),
+    });
+}
+
+/// What may be handed to another thread.
+enum Task {
+    /// A folder to be read.
+    Folder(Arc<Folder>),
+    /// Names that stand in one.
+    Entries(Arc<Folder>, Vec<CString>),
+}
+
+/// A folder that is being walked.
+struct Folder {
+    fd: OwnedFd,
+    /// Where it is on the disk.
+    disk: PathBuf,
+    /// Below the root.
+    path: Vec<u8>,
+    chain: Chain,
+    /// How many links to directories its path goes through.
+    links: usize,
+}
+
+/// A folder and those that it lies in, by device and inode.
+struct Chain {
+    identity: (u64, u64),
+    depth: usize,
+    above: Option<Arc<Folder>>,
+}
+
+impl Folder {
+    fn open(at: impl AsFd, path: impl Arg, flags: OFlags) -> io::Result<(OwnedFd, (u64, u64))> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | flags;
+        let fd = rustix::fs::openat(at, path, flags, Mode::empty())?;
+        let identity = stamp_of(&rustix::fs::fstat(&fd)?).inode;
+        Ok((fd, identity))
+    }
+
+    fn path_of(&self, name: &CStr) -> Vec<u8> {
+        let name = name.to_bytes();
+        let mut path = Vec::with_capacity(self.path.len() + 1 + name.len());
+        if !self.path.is_empty() {
+            path.extend_from_slice(&self.path);
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        path
+    }
+
+    fn disk_of(&self, name: &CStr) -> PathBuf {
+        self.disk.join(OsStr::from_bytes(name.to_bytes()))
+    }
+
+    fn is_or_lies_in(&self, identity: (u64, u64)) -> bool {
+        let mut folder = self;
+        loop {
+            if folder.chain.identity == identity {
+                return true;
+            }
+            match &folder.chain.above {
+                Some(above) => folder = above,
+                None => return false,
+            }
         }
     }
-    let stores = options.stores.iter().filter_map(|s| fs::canonicalize(s).ok()).collect();
-    let mut walk = Walk { real, stores, options, links: 0, ancestors: Vec::new(), visit };
-    walk.directory(root, &[]);
 }
 
 struct Walk<'a> {
     real: PathBuf,
     stores: Vec<PathBuf>,
     options: &'a WalkOptions,
-    /// How many links to directories the current path goes through.
-    links: usize,
-    ancestors: Vec<(u64, u64)>,
-    visit: &'a mut dyn FnMut(Listed) -> bool,
+    crew: &'a Crew<Task>,
+    stopped: AtomicBool,
 }
+
+type Visit<'v> = &'v mut (dyn FnMut(Listed) -> bool + 'v);
 
 impl Walk<'_> {
     /// A path goes through no more links to directories than this: links that multiply paths end here, and where they
@@ -98,80 +191,116 @@ impl Walk<'_> {
     const LINKS_ON_A_PATH: usize = 4;
     /// Directories nested deeper than this are not entered.
     const DEPTH: usize = 512;
+    /// Bytes of names and what belongs to them that are asked of the system at once.
+    const NAMES: usize = 32 * 1024;
 
-    fn directory(&mut self, directory: &Path, path: &[u8]) -> bool {
-        let unreadable = |why: String| Listed { path: path.to_vec(), what: What::UnreadableDirectory(why) };
-        let identity = match fs::metadata(directory) {
-            Ok(metadata) => (metadata.dev(), metadata.ino()),
-            Err(cause) => return (self.visit)(unreadable(cause.to_string())),
-        };
-        if self.ancestors.len() >= Self::DEPTH {
-            return (self.visit)(unreadable(format!("folders are nested deeper than {}", Self::DEPTH)));
+    fn tell(&self, listed: Listed, visit: Visit<'_>) {
+        if !self.is_stopped() && !visit(listed) {
+            self.stopped.store(true, Ordering::Relaxed);
         }
-        let entries = match fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(cause) => return (self.visit)(unreadable(cause.to_string())),
-        };
-        self.ancestors.push(identity);
-        let mut go_on = true;
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    fn folder(&self, folder: &Arc<Folder>, visit: Visit<'_>) {
+        let mut buffer = Vec::with_capacity(Self::NAMES);
+        let mut names = RawDir::new(&folder.fd, buffer.spare_capacity_mut());
+        let mut together = Vec::new();
+        while !self.is_stopped() {
+            match names.next() {
+                None => break,
+                Some(Ok(entry)) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
+                Some(Ok(entry)) => together.push(entry.file_name().to_owned()),
+                Some(Err(cause)) => {
+                    let what = What::UnreadableDirectory(io::Error::from(cause).to_string());
+                    self.tell(Listed { path: folder.path.clone(), what }, visit);
+                    break;
+                }
+            }
+            if names.is_buffer_empty() && self.options.shuffle.is_none() {
+                let task = Task::Entries(Arc::clone(folder), std::mem::take(&mut together));
+                if let Some(Task::Entries(_, names)) = self.crew.offer(task) {
+                    self.entries(folder, names, visit);
+                }
+            }
+        }
         if let Some(seed) = self.options.shuffle {
-            let mut all: Vec<_> = entries.collect();
-            all.sort_by_key(|e| e.as_ref().map(|e| scatter(e.file_name().as_bytes(), seed)).unwrap_or(0));
-            for entry in all {
-                go_on = go_on && self.entry(entry, path);
-            }
-        } else {
-            for entry in entries {
-                go_on = go_on && self.entry(entry, path);
-            }
+            together.sort_by_key(|name| scatter(name.to_bytes(), seed));
         }
-        self.ancestors.pop();
-        go_on
+        self.entries(folder, together, visit);
     }
 
-    fn entry(&mut self, entry: std::io::Result<fs::DirEntry>, parent: &[u8]) -> bool {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(cause) => {
-                let what = What::UnreadableDirectory(cause.to_string());
-                return (self.visit)(Listed { path: parent.to_vec(), what });
+    fn entries(&self, folder: &Arc<Folder>, names: Vec<CString>, visit: Visit<'_>) {
+        let mut names = names.into_iter();
+        while let Some(name) = names.next() {
+            if self.is_stopped() {
+                return;
             }
-        };
-        let mut path = parent.to_vec();
-        if !path.is_empty() {
-            path.push(b'/');
-        }
-        path.extend_from_slice(entry.file_name().as_bytes());
-        let what = match entry.metadata() {
-            Err(cause) => What::Unknown(cause.to_string()),
-            Ok(metadata) if metadata.is_dir() => return self.directory(&entry.path(), &path),
-            Ok(metadata) if metadata.is_symlink() => match self.link(&entry.path()) {
-                Followed::File(stamp) => What::File { stamp, through_link: true },
-                Followed::Directory => {
-                    self.links += 1;
-                    let go_on = self.directory(&entry.path(), &path);
-                    self.links -= 1;
-                    return go_on;
+            self.entry(folder, &name, visit);
+            // Half of a folder that keeps one thread busy alone.
+            if names.len() >= 64 && self.crew.is_hungry() {
+                let half = names.len() / 2;
+                let half = names.by_ref().take(half).collect();
+                if let Some(Task::Entries(_, half)) = self.crew.offer(Task::Entries(Arc::clone(folder), half))
+                {
+                    self.entries(folder, half, visit);
                 }
-                Followed::Special(kind) => What::Special(kind),
-                followed @ (Followed::Not(_) | Followed::Nowhere) => {
-                    let target = fs::read_link(entry.path()).map(|t| t.into_os_string().into_vec());
-                    let target = target.unwrap_or_default();
-                    match followed {
-                        Followed::Not(why) => What::Link { target, why, dangles: false },
-                        _ => What::Link { target, why: "its target does not exist", dangles: true },
+            }
+        }
+    }
+
+    fn entry(&self, folder: &Arc<Folder>, name: &CStr, visit: Visit<'_>) {
+        let path = folder.path_of(name);
+        let what = match rustix::fs::statat(&folder.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(cause) => What::Unknown(io::Error::from(cause).to_string()),
+            Ok(stat) => match kind(&stat) {
+                FileType::Directory => return self.enter(folder, name, path, false, visit),
+                FileType::Symlink => match self.link(folder, &folder.disk_of(name)) {
+                    Followed::File(stamp) => What::File { stamp, through_link: true },
+                    Followed::Directory => return self.enter(folder, name, path, true, visit),
+                    Followed::Special(kind) => What::Special(kind),
+                    followed @ (Followed::Not(_) | Followed::Nowhere) => {
+                        let target =
+                            fs::read_link(folder.disk_of(name)).map(|t| t.into_os_string().into_vec());
+                        let target = target.unwrap_or_default();
+                        match followed {
+                            Followed::Not(why) => What::Link { target, why, dangles: false },
+                            _ => What::Link { target, why: "its target does not exist", dangles: true },
+                        }
                     }
-                }
-            },
-            Ok(metadata) => match special(&metadata) {
-                Some(kind) => What::Special(kind),
-                None => What::File { stamp: stamp_of(&metadata), through_link: false },
+                },
+                other => match special(other) {
+                    Some(kind) => What::Special(kind),
+                    None => What::File { stamp: stamp_of(&stat), through_link: false },
+                },
             },
         };
-        (self.visit)(Listed { path, what })
+        self.tell(Listed { path, what }, visit);
     }
 
-    fn link(&mut self, link: &Path) -> Followed {
+    fn enter(&self, holder: &Arc<Folder>, name: &CStr, path: Vec<u8>, through_link: bool, visit: Visit<'_>) {
+        if holder.chain.depth >= Self::DEPTH {
+            let what = What::UnreadableDirectory(format!("folders are nested deeper than {}", Self::DEPTH));
+            return self.tell(Listed { path, what }, visit);
+        }
+        let flags = if through_link { OFlags::empty() } else { OFlags::NOFOLLOW };
+        let (fd, identity) = match Folder::open(&holder.fd, name, flags) {
+            Ok(opened) => opened,
+            Err(cause) => {
+                return self.tell(Listed { path, what: What::UnreadableDirectory(cause.to_string()) }, visit);
+            }
+        };
+        let chain = Chain { identity, depth: holder.chain.depth + 1, above: Some(Arc::clone(holder)) };
+        let links = holder.links + usize::from(through_link);
+        let folder = Arc::new(Folder { fd, disk: holder.disk_of(name), path, chain, links });
+        if let Some(Task::Folder(folder)) = self.crew.offer(Task::Folder(folder)) {
+            self.folder(&folder, visit);
+        }
+    }
+
+    fn link(&self, folder: &Folder, link: &Path) -> Followed {
         let target = match fs::canonicalize(link) {
             Ok(target) => target,
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Followed::Nowhere,
@@ -181,20 +310,20 @@ impl Walk<'_> {
         if !inside && !self.options.follow_links {
             return Followed::Not("it leads out of the dataset; --follow-links reads it");
         }
-        match fs::metadata(&target) {
+        match rustix::fs::stat(&target) {
             Err(_) => Followed::Not("its target cannot be read"),
-            Ok(metadata) if metadata.is_dir() => {
-                if self.ancestors.contains(&(metadata.dev(), metadata.ino())) {
+            Ok(stat) if kind(&stat) == FileType::Directory => {
+                if folder.is_or_lies_in(stamp_of(&stat).inode) {
                     return Followed::Not("it leads back to a folder that holds it");
                 }
-                if self.links >= Self::LINKS_ON_A_PATH {
+                if folder.links >= Self::LINKS_ON_A_PATH {
                     return Followed::Not("its path goes through too many links to folders already");
                 }
                 Followed::Directory
             }
-            Ok(metadata) => match special(&metadata) {
+            Ok(stat) => match special(kind(&stat)) {
                 Some(kind) => Followed::Special(kind),
-                None => Followed::File(stamp_of(&metadata)),
+                None => Followed::File(stamp_of(&stat)),
             },
         }
     }
@@ -208,18 +337,17 @@ enum Followed {
     Nowhere,
 }
 
-fn special(metadata: &Metadata) -> Option<&'static str> {
-    let kind = metadata.file_type();
-    if kind.is_file() {
-        None
-    } else if kind.is_fifo() {
-        Some("a FIFO")
-    } else if kind.is_socket() {
-        Some("a socket")
-    } else if kind.is_char_device() || kind.is_block_device() {
-        Some("a device")
-    } else {
-        Some("neither a file nor a folder")
+fn kind(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+fn special(kind: FileType) -> Option<&'static str> {
+    match kind {
+        FileType::RegularFile => None,
+        FileType::Fifo => Some("a FIFO"),
+        FileType::Socket => Some("a socket"),
+        FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
+        _ => Some("neither a file nor a folder"),
     }
 }
 
@@ -235,19 +363,33 @@ mod tests {
     use super::*;
 
     fn listing(root: &Path, options: &WalkOptions) -> Vec<(String, &'static str)> {
-        let mut all = Vec::new();
-        walk(root, options, &mut |listed| {
-            let what = match listed.what {
-                What::File { through_link: false, .. } => "file",
-                What::File { through_link: true, .. } => "linked file",
-                What::Link { .. } => "link",
-                What::Special(kind) => kind,
-                What::UnreadableDirectory(_) => "unreadable",
-                What::Unknown(_) => "unknown",
-            };
-            all.push((String::from_utf8_lossy(&listed.path).into_owned(), what));
-            true
-        });
+        let [one, three] = [1, 3].map(|threads| listing_by(root, options, threads));
+        assert_eq!(one, three, "whoever walks, everything is told once");
+        one
+    }
+
+    fn listing_by(root: &Path, options: &WalkOptions, threads: usize) -> Vec<(String, &'static str)> {
+        let mut all = vec![Vec::new(); threads];
+        let mut visits: Vec<_> = all
+            .iter_mut()
+            .map(|all| {
+                |listed: Listed| {
+                    let what = match listed.what {
+                        What::File { through_link: false, .. } => "file",
+                        What::File { through_link: true, .. } => "linked file",
+                        What::Link { .. } => "link",
+                        What::Special(kind) => kind,
+                        What::UnreadableDirectory(_) => "unreadable",
+                        What::Unknown(_) => "unknown",
+                    };
+                    all.push((String::from_utf8_lossy(&listed.path).into_owned(), what));
+                    true
+                }
+            })
+            .collect();
+        walk(root, options, &mut visits);
+        drop(visits);
+        let mut all = all.concat();
         all.sort();
         all
     }
@@ -307,6 +449,62 @@ mod tests {
         assert_eq!(
             listing(&root.path().join("real/a"), &WalkOptions::default()),
             vec![("a".to_string(), "linked file")]
+        );
+    }
+
+    #[test]
+    fn many_files_in_one_folder_and_many_folders_are_told_once_by_any_number_of_threads() {
+        let root = tempfile::tempdir().unwrap();
+        let mut expected = Vec::new();
+        for n in 0..1500 {
+            fs::write(root.path().join(format!("{n:040}")), "").unwrap();
+            expected.push((format!("{n:040}"), "file"));
+        }
+        for n in 0..70 {
+            fs::create_dir_all(root.path().join(format!("d{n:02}/deep"))).unwrap();
+            fs::write(root.path().join(format!("d{n:02}/deep/x")), "").unwrap();
+            expected.push((format!("d{n:02}/deep/x"), "file"));
+        }
+        assert_eq!(listing(root.path(), &WalkOptions::default()), expected);
+        let shuffled = WalkOptions { shuffle: Some(1), ..WalkOptions::default() };
+        assert_eq!(listing(root.path(), &shuffled), expected);
+    }
+
+    #[test]
+    fn a_walk_that_is_stopped_tells_nothing_more() {
+        let root = tempfile::tempdir().unwrap();
+        for n in 0..100 {
+            fs::write(root.path().join(format!("{n}")), "").unwrap();
+        }
+        let mut told = 0;
+        walk(
+            root.path(),
+            &WalkOptions::default(),
+            &mut [|_| {
+                told += 1;
+                told < 3
+            }],
+        );
+        assert_eq!(told, 3);
+    }
+
+    #[test]
+    fn a_stamp_is_what_the_standard_library_tells() {
+        use std::os::unix::fs::MetadataExt;
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a"), "abc").unwrap();
+        let metadata = fs::metadata(root.path().join("a")).unwrap();
+        walk(
+            root.path(),
+            &WalkOptions::default(),
+            &mut [|listed: Listed| {
+                let What::File { stamp, .. } = listed.what else { panic!("a file") };
+                assert_eq!((stamp.size, stamp.inode), (3, (metadata.dev(), metadata.ino())));
+                let of = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+                assert_eq!(stamp.mtime, of(metadata.mtime(), metadata.mtime_nsec()));
+                assert_eq!(stamp.ctime, of(metadata.ctime(), metadata.ctime_nsec()));
+                true
+            }],
         );
     }
 }

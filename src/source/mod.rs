@@ -26,6 +26,15 @@ pub trait Source: Send + Sync {
     /// Where it is no longer there.
     fn stamp(&self) -> Result<Stamp, SourceError>;
 
+    /// What identified it when it was opened, where that is known without asking again. What was read of it counts only
+    /// if [`Source::stamp`] says the same afterwards.
+    ///
+    /// # Errors
+    /// As [`Source::stamp`].
+    fn opened(&self) -> Result<Stamp, SourceError> {
+        self.stamp()
+    }
+
     /// Reads from byte `at` into `into`, replacing what it holds, up to its capacity. A short read is not the end.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::check::judgement::Claims;
-use crate::check::{place_of_claim, place_of_item};
+use crate::check::places::Onlooker;
 use crate::claim::{Claim, SourceId};
 use crate::digest::{Algorithm, Digests};
 use crate::error::Result;
@@ -48,36 +48,34 @@ impl Doubt {
 /// How many claims of a manifest with one label met a file that could be compared.
 pub type Met = BTreeMap<(SourceId, Option<Algorithm>), u64>;
 
-/// All doubts, by manifest and place, and how many claims there were to doubt.
-pub fn doubts(
-    claims: &Sorted<Claim>,
-    items: &Sorted<Observation>,
-    scratch: &Scratch,
-) -> Result<(Sorted<Doubt>, Met)> {
-    let mut doubts = Spool::new(scratch);
-    let mut met = Met::new();
-    let mut claims = claims.iter().peekable();
-    let mut here: (Vec<u8>, Claims) = Default::default();
-    for record in items.iter() {
-        let (key, item) = record?;
+/// What is doubted while claims and files meet.
+pub struct Doubts {
+    doubts: Spool<Doubt>,
+    met: Met,
+}
+
+impl Doubts {
+    /// None yet.
+    pub fn new(scratch: &Scratch) -> Doubts {
+        Doubts { doubts: Spool::new(scratch), met: Met::new() }
+    }
+
+    /// All doubts, by manifest and place, and how many claims there were to doubt.
+    ///
+    /// # Errors
+    /// Where scratch files fail.
+    pub fn sorted(self) -> Result<(Sorted<Doubt>, Met)> {
+        Ok((self.doubts.sorted()?, self.met))
+    }
+}
+
+impl Onlooker for Doubts {
+    fn meets(&mut self, place: &[u8], claims: &Claims, item: &Observation) -> Result<()> {
         if item.kind != Kind::File || matches!(item.state, State::Unread(_)) || item.known_bad {
-            continue;
+            return Ok(());
         }
-        let place = place_of_item(&key);
-        while let Some(next) =
-            claims.next_if(|r| r.as_ref().map_or(true, |(k, _)| place_of_claim(k) <= place))
-        {
-            let (key, claim) = next?;
-            if place_of_claim(&key) != here.0 {
-                here = (place_of_claim(&key).to_vec(), Claims::default());
-            }
-            here.1.push(claim);
-        }
-        if here.0 != place {
-            continue;
-        }
-        for (claim, count) in here.1.iter() {
-            let Some((label, value)) = looked_at(claim, &item, &mut met, count) else { continue };
+        for (claim, count) in claims.iter() {
+            let Some((label, value)) = looked_at(claim, item, &mut self.met, count) else { continue };
             let doubt = Doubt {
                 root: item.locator.root.unwrap_or(0),
                 path: item.locator.shard.clone(),
@@ -92,10 +90,10 @@ pub fn doubts(
             };
             let mut key = claim.source.0.to_be_bytes().to_vec();
             key.extend_from_slice(place);
-            doubts.push(&key, &doubt)?;
+            self.doubts.push(&key, &doubt)?;
         }
+        Ok(())
     }
-    Ok((doubts.sorted()?, met))
 }
 
 /// Counts a claim that was compared with a file; its label and value if it does not hold.
@@ -115,9 +113,14 @@ fn looked_at(
     if claim.unusable.is_some() {
         return None;
     }
-    let compared = claim.digests.iter().filter_map(|d| Some((d, item.digests.of(d.algorithm())?)));
-    let (agree, differ): (Vec<_>, Vec<_>) = compared.partition(|(claimed, measured)| claimed == measured);
-    let (claimed, _) = agree.last().or(differ.last())?;
+    // The strongest that agree, and the strongest that do not.
+    let (mut agrees, mut differs) = (None, None);
+    for claimed in claim.digests.iter() {
+        if let Some(measured) = item.digests.of(claimed.algorithm()) {
+            *if measured == claimed { &mut agrees } else { &mut differs } = Some(claimed);
+        }
+    }
+    let claimed = agrees.or(differs)?;
     *met.entry((claim.source, Some(claimed.algorithm()))).or_default() += count;
-    agree.is_empty().then(|| (Some(claimed.algorithm()), claimed.bytes().to_vec()))
+    agrees.is_none().then(|| (Some(claimed.algorithm()), claimed.bytes().to_vec()))
 }

@@ -20,13 +20,13 @@ use super::options::AuditOptions;
 use super::progress::Progress;
 use crate::check::fits::{Fit, Fitting};
 use crate::check::{FindingSink, claim_key};
-use crate::claim::{Claim, SourceId};
+use crate::claim::SourceId;
 use crate::digest::Algorithm;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::place_key;
-use crate::observation::Observation;
+pub use doubts::Doubts;
 use doubts::{Doubt, Met};
 use rereading::{End, Layer, Way};
 
@@ -44,32 +44,21 @@ pub struct Distrust {
     pub bytes: u64,
 }
 
-impl Distrust {
-    /// Nothing was doubted.
-    ///
-    /// # Errors
-    /// Where scratch files fail.
-    pub fn of_none(scratch: &Scratch) -> Result<Distrust> {
-        Ok(Distrust { fits: Spool::new(scratch).sorted()?, bytes: 0 })
-    }
-}
-
-/// Looks at every claim that does not hold for the file at its place.
+/// Tries every claim that does not hold for the file at its place in other ways.
 ///
 /// # Errors
 /// Where scratch files fail. A file that cannot be read again fits nothing.
 #[allow(clippy::too_many_arguments, reason = "the parts of one run, each used once")]
 pub fn settle(
     options: &AuditOptions,
-    claims: &Sorted<Claim>,
-    items: &Sorted<Observation>,
+    doubts: Doubts,
     scratch: &Scratch,
     findings: &mut dyn FindingSink,
     progress: &dyn Progress,
     until: Option<Instant>,
     stop: &AtomicBool,
 ) -> Result<Distrust> {
-    let (doubts, met) = doubts::doubts(claims, items, scratch)?;
+    let (doubts, met) = doubts.sorted()?;
     let mut fits = Spool::new(scratch);
     let mut told: BTreeMap<(SourceId, Option<Algorithm>, Way), Told> = BTreeMap::new();
     let bytes = Mutex::new(0);

@@ -13,7 +13,7 @@ use super::doubts::Doubt;
 use crate::audit::time_limit::is_over;
 use crate::digest::{Algorithm, Digest, Running};
 use crate::manifest::open_regular;
-use crate::source::file::stamp_of;
+use crate::source::file::stamp_now;
 
 /// Bytes read at once.
 const BLOCK: usize = 256 * 1024;
@@ -137,7 +137,7 @@ impl Reread<'_> {
     /// Digests of the bytes and what else is seen on the way; `None` where this is not the file that was measured.
     fn raw(&mut self, mut algorithms: Vec<Algorithm>) -> io::Result<Option<(Vec<Digest>, Seen)>> {
         let file = self.open()?;
-        let here = stamp_of(&file.metadata()?);
+        let here = stamp_now(&file)?;
         if here.size != self.doubt.length || self.doubt.stamp.is_some_and(|stamp| stamp != here) {
             return Ok(None);
         }

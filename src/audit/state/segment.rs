@@ -25,7 +25,7 @@ pub const LONGEST: usize = 4 << 20;
 const OVERHEAD: u64 = 4 + 1 + 16;
 
 /// To be raised where a reader tells something else of the same bytes and nothing else in [`Header::of`] changes.
-const READERS: &str = "readers 1";
+const READERS: &str = "readers 2";
 
 /// What is kept for at most so long in memory of the system alone.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
