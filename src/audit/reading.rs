@@ -13,6 +13,7 @@ use super::parts::Parts;
 use super::planning::{Common, Work};
 use super::progress::Progress;
 use super::queue::Queue;
+use super::stages::work;
 use super::state::State;
 use crate::digest::{Algorithm, LoopHasher};
 use crate::error::{Error, Result};
@@ -20,7 +21,6 @@ use crate::index::observations::PartEntry;
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::observation::Observation;
 use crate::observe::digest_columns::DigestColumn;
-use crate::observe::work;
 
 /// Everything that was observed.
 pub struct Reading {
@@ -98,7 +98,7 @@ pub fn read(
                 if keeper.share.is_some() {
                     keeper.in_rows.flush(&mut keeper.findings)?;
                 }
-                work(&split, &mut hasher, &mut keeper)?;
+                work(&split, &mut hasher, &mut keeper, progress.clock())?;
                 if let Some(share) = keeper.share.take() {
                     let whole = keeper.end_share(&share);
                     keeper.end_part()?;
@@ -108,7 +108,7 @@ pub fn read(
                     }
                 } else {
                     if let Some(split) = keeper.judge_trial(split) {
-                        work(&split, &mut hasher, &mut keeper)?;
+                        work(&split, &mut hasher, &mut keeper, progress.clock())?;
                     }
                     keeper.keep_held_back()?;
                 }
