@@ -166,7 +166,11 @@ impl Jobs for Timed<&dyn Jobs> {
 struct TimedSource(Option<Arc<dyn Source>>);
 
 impl TimedSource {
-    fn timed<T>(&self, at: u64, act: impl FnOnce(&dyn Source) -> Result<T, SourceError>) -> Result<T, SourceError> {
+    fn timed<T>(
+        &self,
+        at: u64,
+        act: impl FnOnce(&dyn Source) -> Result<T, SourceError>,
+    ) -> Result<T, SourceError> {
         match &self.0 {
             Some(source) => timed(Stage::Read, || act(source.as_ref())),
             None => Err(SourceError { at, cause: std::io::ErrorKind::NotConnected.into() }),
