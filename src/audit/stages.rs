@@ -312,3 +312,55 @@ impl Observer for Timed<&mut dyn Observer> {
         self.0.is_over()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+
+    use arrow_array::{BinaryArray, StringArray, StringViewArray};
+
+    use super::*;
+
+    #[test]
+    fn what_is_nested_is_counted_once() {
+        let (inner, outer) = (Duration::from_millis(40), Duration::from_millis(10));
+        timed(Stage::Decode, || {
+            timed(Stage::Read, || sleep(inner));
+            sleep(outer);
+            timed(Stage::Read, || sleep(inner));
+        });
+        count(Stage::Read, 7, 2);
+        let clock = StageClock::default();
+        clock.collect();
+        let (read, decode) = (clock.of(Stage::Read), clock.of(Stage::Decode));
+        assert!(
+            read.time >= 2 * inner && decode.time >= outer && decode.time < 2 * inner,
+            "{read:?} {decode:?}"
+        );
+        assert_eq!((read.bytes, read.items), (7, 2));
+        clock.collect();
+        assert_eq!(clock.of(Stage::Read), read, "what was collected is not there a second time");
+    }
+
+    #[test]
+    fn nothing_is_counted_where_nobody_measures() {
+        assert_eq!(look_up(|| 5), 5);
+        let clock = StageClock::default();
+        clock.collect();
+        assert_eq!(clock.of(Stage::LookUp), Spent::default());
+    }
+
+    #[test]
+    fn bytes_of_columns_are_those_of_their_values() {
+        let texts = [Some("abc"), None, Some("a text that is longer than a view holds")];
+        let all: [ArrayRef; 3] = [
+            Arc::new(StringArray::from(texts.to_vec())),
+            Arc::new(StringViewArray::from(texts.to_vec())),
+            Arc::new(BinaryArray::from(texts.map(|text| text.map(str::as_bytes)).to_vec())),
+        ];
+        for values in all {
+            assert_eq!(bytes_of(&values), 42);
+            assert_eq!(bytes_of(&values.slice(1, 2)), 39);
+        }
+    }
+}

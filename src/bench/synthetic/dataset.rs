@@ -220,3 +220,83 @@ fn settle(folder: &Path) {
 
 #[cfg(not(target_os = "linux"))]
 fn settle(_: &Path) {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+    use crate::audit::Silent;
+    use crate::digest::Algorithm;
+
+    fn made(layout: Layout, seed: u64, threads: usize) -> (Made, BTreeMap<PathBuf, Vec<u8>>) {
+        let home = tempfile::tempdir().unwrap();
+        let sample_bytes = if layout.has_rows() { 120 } else { 700 };
+        let recipe = Recipe { layout, bytes: 50_001, shards: 3, sample_bytes, seed };
+        let all = [Algorithm::Sha256, Algorithm::GitBlob].into_iter().collect();
+        let place = Place::Folder(home.path().to_path_buf());
+        let stop = AtomicBool::new(false);
+        let dataset = Dataset::make(recipe, all, &place, threads, 0, &Silent, &stop).unwrap();
+        let mut files = BTreeMap::new();
+        for shard in 0..3 {
+            for path in dataset.files_of(shard) {
+                files.insert(
+                    path.strip_prefix(dataset.folder.path()).unwrap().into(),
+                    fs::read(&path).unwrap(),
+                );
+            }
+        }
+        let bytes: usize = files.values().map(Vec::len).sum();
+        assert_eq!(
+            (files.len() as u64, bytes as u64),
+            (dataset.made.files, dataset.made.bytes),
+            "{layout:?}"
+        );
+        files.insert("claims".into(), fs::read(dataset.claims()).unwrap());
+        files.insert("list".into(), fs::read(dataset.list()).unwrap());
+        let made = dataset.made;
+        dataset.remove().unwrap();
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+        (made, files)
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes() {
+        for layout in Layout::ALL {
+            let first = made(layout, 3, 1);
+            assert_eq!(first, made(layout, 3, 3), "{layout:?}");
+            let other = made(layout, 4, 1);
+            assert!(first.1.iter().all(|(path, bytes)| other.1.get(path) != Some(bytes)), "{layout:?}");
+        }
+    }
+
+    /// What a seed gives must never change: figures of two versions are compared. (Parquet files are the crate's.)
+    #[test]
+    fn what_a_seed_gives_is_known() {
+        let digest = |layout, shard: &str| {
+            let (_, files) = made(layout, 1, 2);
+            let path = files.keys().find(|path| path.ends_with(shard)).unwrap();
+            hex::encode(&Sha256::digest(&files[path])[..8])
+        };
+        let known = [
+            (Layout::Folder, "shard-00002/00000003.bin", "FOLDER"),
+            (Layout::Tar, "shard-00002.tar", "TAR"),
+            (Layout::Jsonl, "shard-00002.jsonl", "JSONL"),
+        ];
+        let is: Vec<_> = known.iter().map(|(layout, shard, _)| digest(*layout, shard)).collect();
+        assert_eq!(is, known.map(|(.., digest)| digest));
+    }
+
+    #[test]
+    fn a_stop_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let recipe = Recipe { layout: Layout::Tar, bytes: 1 << 20, shards: 2, sample_bytes: 100, seed: 1 };
+        let place = Place::Folder(home.path().to_path_buf());
+        let all = DigestSet::of(Algorithm::Sha256);
+        let stopped = Dataset::make(recipe, all, &place, 2, 0, &Silent, &AtomicBool::new(true));
+        assert!(matches!(stopped, Err(Error::Interrupted { .. })));
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+}
