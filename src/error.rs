@@ -52,6 +52,11 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
+    /// A benchmark did not do all of the work that it measures.
+    #[error(
+        "the benchmark has not verified its own data: {0}. Its figures would mean nothing. Check the disk and the memory of this machine, and report this if they are sound."
+    )]
+    BenchUndone(String),
     /// The user asked the run to stop.
     #[error("stopped by {signal}; nothing was reported, since only a part had been read{}", go_on(kept.as_deref()))]
     Interrupted {

@@ -6,6 +6,8 @@
 
 pub mod audit;
 #[doc(hidden)]
+pub mod bench;
+#[doc(hidden)]
 pub mod check;
 #[doc(hidden)]
 pub mod claim;

@@ -25,9 +25,10 @@ const FLOORS: [(&str, u8); 21] = [
     ("check", 5),
     ("audit", 6),
     ("report", 7),
-    ("cli", 8),
-    ("main", 9),
-    ("lib", 9),
+    ("bench", 8),
+    ("cli", 9),
+    ("main", 10),
+    ("lib", 10),
 ];
 
 fn floor(room: &str) -> Option<u8> {

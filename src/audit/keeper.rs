@@ -13,6 +13,7 @@ use super::parts::PartKeeper;
 use super::progress::Progress;
 use super::queue::Split;
 use super::reading::Tally;
+use super::stages;
 use super::state::{Recordings, State, Telling, columns_key};
 use super::time_limit::is_over;
 use crate::check::{FindingSink, item_key};
@@ -421,7 +422,7 @@ impl Keeper<'_> {
 impl Keeper<'_> {
     /// Looks an item up in all lists; one finding for each list that holds it.
     fn look_up(&mut self, seen: &Observation, digests: &Digests) -> Result<bool> {
-        let hits: Vec<Seen> = self.lists.look_up(digests);
+        let hits: Vec<Seen> = stages::look_up(|| self.lists.look_up(digests));
         for hit in &hits {
             let what = match (seen.kind, seen.opened) {
                 (Kind::Stream, _) => "its decompressed content is on the list",

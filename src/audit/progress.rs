@@ -1,5 +1,7 @@
 //! How far a run is, for whoever watches it.
 
+use super::stages::StageClock;
+
 /// Is told how far a run is. Nothing of it changes the answer.
 pub trait Progress: Sync {
     /// The run enters a stage, named as a person would: `listing`, `reading`, `settling`.
@@ -12,6 +14,10 @@ pub trait Progress: Sync {
     fn read(&self, bytes: u64);
     /// Something worth knowing before the end.
     fn notice(&self, text: &str);
+    /// Where the time of the run's stages is added up, if anybody wants to know.
+    fn clock(&self) -> Option<&StageClock> {
+        None
+    }
 }
 
 /// Tells nobody.

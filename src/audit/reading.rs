@@ -13,6 +13,7 @@ use super::parts::Parts;
 use super::planning::{Common, Work};
 use super::progress::Progress;
 use super::queue::{Queue, Split, Stream};
+use super::stages::{StageClock, work};
 use super::state::State;
 use crate::digest::{Algorithm, LaneHasher};
 use crate::error::{Error, Result};
@@ -20,7 +21,6 @@ use crate::index::observations::PartEntry;
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::observation::Observation;
 use crate::observe::digest_columns::DigestColumn;
-use crate::observe::work;
 
 /// Everything that was observed.
 pub struct Reading {
@@ -95,7 +95,8 @@ pub fn read(
         keeper.until = until;
         let mut hasher = LaneHasher::new();
         let mut read = || -> Result<()> {
-            let mut desk = Desk { hasher: &mut hasher, memory, common, parts };
+            let clock = progress.clock();
+            let mut desk = Desk { hasher: &mut hasher, memory, common, parts, clock };
             // Parts of an index are written split by split, and so are files told of that are on trial.
             if parts.is_some() || common.records() {
                 while let Some(split) = queue.next_split()? {
@@ -107,7 +108,7 @@ pub fn read(
             loop {
                 let until = state.map(|_| Instant::now() + KEPT_AFTER);
                 let stream = Stream::new(&queue, until).going_on(begun.take());
-                work(&stream, desk.hasher, &mut keeper, memory)?;
+                work(&stream, desk.hasher, &mut keeper, memory, clock)?;
                 keeper.end_split()?;
                 let is_last = stream.is_last() || stop.load(Ordering::Relaxed);
                 let (rest, apart) = stream.into_rest();
@@ -168,6 +169,7 @@ struct Desk<'a> {
     memory: usize,
     common: &'a Common,
     parts: Option<&'a Parts>,
+    clock: Option<&'a StageClock>,
 }
 
 impl Desk<'_> {
@@ -182,7 +184,7 @@ impl Desk<'_> {
         if keeper.share.is_some() {
             keeper.in_rows.flush(&mut keeper.findings)?;
         }
-        work(&split, self.hasher, keeper, self.memory)?;
+        work(&split, self.hasher, keeper, self.memory, self.clock)?;
         if let Some(share) = keeper.share.take() {
             let whole = keeper.end_share(&share);
             keeper.end_part()?;
@@ -193,7 +195,7 @@ impl Desk<'_> {
         } else {
             if let Some(mut split) = keeper.judge_trial(split) {
                 split.in_order = self.parts.is_some();
-                work(&split, self.hasher, keeper, self.memory)?;
+                work(&split, self.hasher, keeper, self.memory, self.clock)?;
             }
             keeper.keep_held_back()?;
         }

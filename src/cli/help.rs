@@ -11,6 +11,7 @@ EXAMPLES:
   shardproof verify data/ --state data.state     stop it when you like: the same command goes on
   shardproof index data/ -o data.index           measure once, check as often as wanted
   shardproof diff v1/ v2/
+  shardproof bench                               how fast this machine is, and what that means for 1 TB
 ";
 
 const EXIT_CODES: &str = "\

@@ -131,8 +131,17 @@ pub fn algorithm(typed: &str) -> Result<Algorithm, String> {
     })
 }
 
-/// `--memory`: a number and a unit; K, M, G and T are binary, as are KiB and so on, KB and so on are decimal.
+/// `--memory`.
 pub fn memory(typed: &str) -> Result<usize, String> {
+    let bytes = size(typed)?;
+    if bytes < LEAST_MEMORY {
+        return Err("at least 16MiB are needed".to_string());
+    }
+    usize::try_from(bytes).map_err(|_| "more than this machine can address".to_string())
+}
+
+/// An amount of bytes: a number and a unit; K, M, G and T are binary, as are KiB and so on, KB and so on are decimal.
+pub fn size(typed: &str) -> Result<u64, String> {
     let advice = "write a number and a unit, such as 64MiB or 2G";
     let end = typed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(typed.len());
     let (number, unit) = typed.split_at(end);
@@ -149,11 +158,12 @@ pub fn memory(typed: &str) -> Result<usize, String> {
         "tb" => 1_000_000_000_000,
         _ => return Err(advice.to_string()),
     };
-    let bytes = (number * scale as f64) as u64;
-    if bytes < LEAST_MEMORY {
-        return Err("at least 16MiB are needed".to_string());
+    let bytes = number * scale as f64;
+    // A cast would make the greatest number of it.
+    if bytes >= u64::MAX as f64 {
+        return Err("that is more than can be counted".to_string());
     }
-    usize::try_from(bytes).map_err(|_| "more than this machine can address".to_string())
+    Ok(bytes as u64)
 }
 
 /// A time: numbers with units from days to milliseconds, such as 90m or 1h30m.

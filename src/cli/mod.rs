@@ -1,6 +1,7 @@
 //! The command line: one file per command, and what the commands share.
 
 mod audit;
+mod bench;
 mod completions;
 mod diff;
 mod flag;
@@ -44,6 +45,7 @@ enum Command {
     Flag(Box<flag::Flag>),
     Index(Box<index::Index>),
     Diff(Box<diff::Diff>),
+    Bench(Box<bench::Bench>),
     Completions(completions::Completions),
 }
 
@@ -59,6 +61,7 @@ pub fn run(cli: Cli, arguments: Vec<String>) -> anyhow::Result<u8> {
             (typed.meaning()?, typed.output, typed.outcome.failed_out)
         }
         Command::Index(typed) => (typed.meaning()?, typed.reports, None),
+        Command::Bench(typed) => return typed.run(arguments),
         Command::Completions(typed) => return typed.print(),
     };
     options.arguments = arguments;

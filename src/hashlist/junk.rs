@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use crate::digest::{Algorithm, Completed, Digest, DigestSet, Digests, Hasher, LoopHasher, MsgId};
+use crate::digest::{Algorithm, Completed, Digest, DigestSet, Digests, Hasher, LaneHasher, MsgId};
 
 /// Why a perceptual hash is refused.
 pub(super) const PDQ: &str = "it is a PDQ hash; PDQ lists are not supported yet by this version";
@@ -129,7 +129,7 @@ fn by_length(digits: usize) -> Option<Algorithm> {
 /// Digests of the empty message in every algorithm: whichever a list means, none of them is of any content.
 static OF_NOTHING: LazyLock<Digests> = LazyLock::new(|| {
     let all: DigestSet = Algorithm::ALL.into_iter().collect();
-    let mut hasher = LoopHasher::new();
+    let mut hasher = LaneHasher::new();
     hasher.open(MsgId(0), all, Some(0));
     hasher.offer(MsgId(0), Bytes::new(), true);
     let mut completed = Completed::default();

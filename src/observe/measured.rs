@@ -298,11 +298,11 @@ mod tests {
 
     use super::*;
     use crate::claim::SourceId;
-    use crate::digest::{Algorithm, Completed, Hasher, LoopHasher, MsgId};
+    use crate::digest::{Algorithm, Completed, Hasher, LaneHasher, MsgId};
 
     fn column(first: u64, name: Option<&str>, rows: Rows, values: StringArray) -> MeasuredColumn {
         let values: ArrayRef = Arc::new(values);
-        let mut hasher = LoopHasher::new();
+        let mut hasher = LaneHasher::new();
         let algorithms = [Algorithm::Md5, Algorithm::Sha256].into_iter().collect();
         assert!(hasher.offer_cells(MsgId(first), algorithms, &values));
         let mut done = Completed::default();

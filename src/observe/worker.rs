@@ -119,6 +119,11 @@ pub trait Observer {
     /// A file of which this is asked is begun; what is told of it until the file itself is of this origin.
     fn begin(&mut self, _root: u16, _path: &[u8], _plan: &ShardPlan, _origin: Origin) {}
 
+    /// The cursor over a file as it is to be stepped: whoever measures steps wraps it.
+    fn cursor(&self, cursor: Box<dyn Cursor>) -> Box<dyn Cursor> {
+        cursor
+    }
+
     /// An item was measured.
     ///
     /// # Errors
@@ -401,6 +406,7 @@ impl Worker<'_> {
         match source {
             Ok(source) => {
                 let cursor = shard::open_part(Arc::clone(&source), &file.path, &file.plan, part);
+                let cursor = self.observer.cursor(cursor);
                 file.reading = Some((source, cursor));
                 file.done = false;
             }

@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef};
 
 use super::super::kernel::{BLOCK, Choice, Compression, Words};
 use super::super::Algorithm;
-use super::streams::compression;
+use super::streams::{compression, start};
 use super::{Seam, Span, Supply, padding, run_all};
 
 /// From this length on, the lengths of values are looked at: long ones go first, so that none is alone at the end.
@@ -32,8 +32,7 @@ pub(super) fn hash(values: &[Option<&[u8]>], algorithm: Algorithm, into: &mut [u
         order.reverse();
     }
     let waiting = order.len();
-    let is_git = algorithm == Algorithm::GitBlob;
-    let mut column = Column { values, order, compression, is_git, into, width: algorithm.len() };
+    let mut column = Column { values, order, compression, algorithm, into };
     run_all(&mut column, waiting, Choice::of(compression), true);
 }
 
@@ -69,9 +68,8 @@ struct Column<'a> {
     values: &'a [Option<&'a [u8]>],
     order: Vec<u32>,
     compression: Compression,
-    is_git: bool,
+    algorithm: Algorithm,
     into: &'a mut [u8],
-    width: usize,
 }
 
 /// A value in a lane.
@@ -115,8 +113,8 @@ unsafe impl<'a> Supply for Column<'a> {
     fn next(&mut self) -> Option<(Cell<'a>, Words)> {
         let index = self.order.pop()?;
         let value = self.values[index as usize].unwrap_or_default();
-        let header = Header::of(value.len(), self.is_git);
-        Some((Cell { index, value, header, done: 0 }, self.compression.start()))
+        let header = Header::of(value.len(), self.algorithm == Algorithm::GitBlob);
+        Some((Cell { index, value, header, done: 0 }, start(self.algorithm)))
     }
 
     #[inline]
@@ -156,7 +154,8 @@ unsafe impl<'a> Supply for Column<'a> {
     #[inline]
     fn rest(&mut self, cell: Cell<'a>, words: Words) {
         // All of a value is there from the start: what rests has ended.
-        let place = &mut self.into[cell.index as usize * self.width..][..self.width];
+        let width = self.algorithm.len();
+        let place = &mut self.into[cell.index as usize * width..][..width];
         padding::digest(&words, self.compression, place);
     }
 }

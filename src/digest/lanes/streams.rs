@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 
-use super::super::kernel::{BLOCK, Compression, Words};
+use super::super::kernel::{BLOCK, Compression, SHA224_START, Words};
 use super::super::Algorithm;
 use super::{Seam, Span, Supply, padding};
 
@@ -65,7 +65,7 @@ impl Streams {
         let job = &mut self.jobs[at];
         job.message = message;
         job.algorithm = Some(algorithm);
-        job.words = of(algorithm).start();
+        job.words = start(algorithm);
         job.head[..header.len()].copy_from_slice(header);
         job.held = header.len();
         job.length = header.len() as u64;
@@ -202,8 +202,16 @@ pub(super) fn compression(algorithm: Algorithm) -> Option<Compression> {
     match algorithm {
         Algorithm::Md5 => Some(Compression::Md5),
         Algorithm::Sha1 | Algorithm::GitBlob => Some(Compression::Sha1),
-        Algorithm::Sha256 => Some(Compression::Sha256),
+        Algorithm::Sha224 | Algorithm::Sha256 => Some(Compression::Sha256),
         _ => None,
+    }
+}
+
+/// The chaining value that messages begin with.
+pub(super) fn start(algorithm: Algorithm) -> Words {
+    match algorithm {
+        Algorithm::Sha224 => SHA224_START,
+        _ => of(algorithm).start(),
     }
 }
 
