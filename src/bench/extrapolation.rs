@@ -58,7 +58,7 @@ impl Cost {
     }
 
     fn by_bytes(&self, what: &'static str, bytes: f64) -> Extrapolation {
-        let cpu_seconds = self.cpu_seconds / self.bytes.max(1) as f64 * bytes;
+        let cpu_seconds = self.cpu_seconds * (bytes / self.bytes.max(1) as f64);
         Extrapolation {
             what,
             by: "bytes",
@@ -71,7 +71,7 @@ impl Cost {
 
     fn by_samples(&self, what: &'static str, amount: f64) -> Extrapolation {
         let samples = self.samples.max(1) as f64;
-        let cpu_seconds = self.cpu_seconds / samples * amount;
+        let cpu_seconds = self.cpu_seconds * (amount / samples);
         let bytes = self.bytes as f64 / samples * amount;
         Extrapolation { what, by: "samples", amount, bytes, cpu_seconds, on: on_cores(cpu_seconds, bytes) }
     }

@@ -149,6 +149,7 @@ fn long(seconds: f64) -> String {
     match seconds {
         s if s < 0.1 => format!("{:.0} ms", s * 1000.0),
         s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 600.0 => format!("{:.1} min", s / 60.0),
         s if s < 6000.0 => format!("{:.0} min", s / 60.0),
         s if s < 48.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
         s if s < 730.0 * 86_400.0 => format!("{:.1} d", s / 86_400.0),
@@ -192,7 +193,7 @@ mod tests {
             "NOTE: the workers had a core for 50 % of the time only",
             "  read         0.500 s         8.00 GB/s         16.0 GB/s     50 %  read(2) of these files\n",
             "  join         1.000 s                 –                 –        –  on the clock; 1.000 s of CPU\n",
-            "1 TB                                           8 min         8 min        31.3 s         0.5 s\n",
+            "1 TB                                         8.3 min       8.3 min        31.2 s         0.5 s\n",
             "5.85 billion such samples",
             "This layout has no rows",
         ] {

@@ -42,19 +42,19 @@ impl<W: Write> Write for Digesting<W> {
 /// A table of claims being written: one row for each digest of an item.
 pub struct Claims<W> {
     out: W,
-    /// Items claimed.
-    pub items: u64,
+    /// Claims: an item has one for each digest.
+    pub claims: u64,
 }
 
 impl<W: Write> Claims<W> {
     /// A table without rows and without a header.
     pub fn new(out: W) -> Claims<W> {
-        Claims { out, items: 0 }
+        Claims { out, claims: 0 }
     }
 
     /// Claims an item.
     pub fn item(&mut self, name: &str, size: u64, digests: &[Digest]) -> io::Result<()> {
-        self.items += 1;
+        self.claims += digests.len() as u64;
         digests.iter().try_for_each(|digest| {
             let (algorithm, hex) = (digest.algorithm().name(), hex::encode(digest.bytes()));
             writeln!(self.out, "expect,{name},{size},{algorithm},{hex}")
@@ -83,7 +83,7 @@ mod tests {
         let mut table = Vec::new();
         let mut claims = Claims::new(&mut table);
         claims.item("a.tar/b", len, &digests).unwrap();
-        assert_eq!(claims.items, 1);
+        assert_eq!(claims.claims, 2);
         claims.finish().unwrap();
         // Values by `md5sum` and `git hash-object`.
         assert_eq!(

@@ -281,9 +281,9 @@ mod tests {
             hex::encode(&Sha256::digest(&files[path])[..8])
         };
         let known = [
-            (Layout::Folder, "shard-00002/00000003.bin", "FOLDER"),
-            (Layout::Tar, "shard-00002.tar", "TAR"),
-            (Layout::Jsonl, "shard-00002.jsonl", "JSONL"),
+            (Layout::Folder, "shard-00002/00000003.bin", "e1e7cdb19628727f"),
+            (Layout::Tar, "shard-00002.tar", "599aa2b77cb8dcb6"),
+            (Layout::Jsonl, "shard-00002.jsonl", "bf0c0fec644fcc43"),
         ];
         let is: Vec<_> = known.iter().map(|(layout, shard, _)| digest(*layout, shard)).collect();
         assert_eq!(is, known.map(|(.., digest)| digest));

@@ -26,7 +26,7 @@ pub struct Made {
     pub bytes: u64,
     /// Samples in them.
     pub samples: u64,
-    /// Items that are claimed.
+    /// Claims of them: one for each digest of an item.
     pub claims: u64,
 }
 
@@ -86,7 +86,7 @@ pub fn write(
     let (mut out, digests, bytes) = out.finish();
     out.flush()?;
     claims.item(&name, bytes, &digests)?;
-    Ok(Made { files: 1, bytes, samples, claims: claims.items })
+    Ok(Made { files: 1, bytes, samples, claims: claims.claims })
 }
 
 /// Packs the samples of a shard into one file.
@@ -130,7 +130,7 @@ fn write_files(
         made.files += 1;
         made.bytes += bytes;
     }
-    made.claims = claims.items;
+    made.claims = claims.claims;
     Ok(made)
 }
 
