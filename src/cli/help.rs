@@ -11,6 +11,10 @@ EXAMPLES:
   shardproof verify data/ --state data.state     stop it when you like: the same command goes on
   shardproof index data/ -o data.index           measure once, check as often as wanted
   shardproof diff v1/ v2/
+
+ENVIRONMENT:
+  SHARDPROOF_KERNEL  hash with these instructions alone, for measuring: portable, sha-ni, avx2, avx512; the fastest are
+                     found out where it is unset
 ";
 
 const EXIT_CODES: &str = "\

@@ -2,7 +2,7 @@
 
 mod algorithm;
 mod hasher;
-#[allow(dead_code, reason = "until hashers call the kernels")]
+#[allow(dead_code, unused_imports, reason = "until hashers call the kernels")]
 mod kernel;
 pub mod rec1;
 mod running;
