@@ -28,6 +28,9 @@ struct Case {
     links: BTreeMap<String, String>,
     /// The words after `shardproof`.
     args: Vec<String>,
+    /// Variables of the environment.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
     /// The exit code.
     exit: i32,
     /// The verdict; none where there is no report.
@@ -202,6 +205,7 @@ fn shardproof(case: &Case, home: &Path, extra: &[&str]) -> Output {
         .args(extra)
         .current_dir(home)
         .env_remove("RUST_BACKTRACE")
+        .envs(&case.environment)
         .output()
         .unwrap()
 }

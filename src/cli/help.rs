@@ -12,6 +12,10 @@ EXAMPLES:
   shardproof index data/ -o data.index           measure once, check as often as wanted
   shardproof diff v1/ v2/
   shardproof bench                               how fast this machine is, and what that means for 1 TB
+
+ENVIRONMENT:
+  SHARDPROOF_KERNEL  hash with these instructions alone, for measuring: portable, sha-ni, avx2, avx512; the fastest are
+                     found out where it is unset
 ";
 
 const EXIT_CODES: &str = "\

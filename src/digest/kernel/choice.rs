@@ -48,9 +48,7 @@ impl Choice {
     fn measured(compression: Compression) -> Choice {
         // What cannot be followed was told when the program began; here it only must not be obeyed.
         let forced = forced_kernel().unwrap_or(Some(Instructions::Portable));
-        let kernels: Vec<(Name, f64)> =
-            eligible(compression, forced).into_iter().map(|name| (name, rate(name))).collect();
-        Choice::from_rates(&kernels, forced)
+        Choice::from_rates(&rates(&eligible(compression, forced)), forced)
     }
 
     /// The choice among kernels of known rates with all lanes busy, of which one is portable. With fewer messages than
@@ -86,34 +84,47 @@ fn eligible(compression: Compression, forced: Option<Instructions>) -> Vec<Name>
     of_this.filter(|name| name.is_available()).filter(allowed).collect()
 }
 
-/// Bytes in a nanosecond with all lanes busy, at best of several runs on data in the nearest cache. Wide vectors take
-/// some microseconds to come up to speed on some CPUs.
-fn rate(name: Name) -> f64 {
-    /// Blocks of each message in a run.
-    const BLOCKS: usize = 16;
-    const TIME: Duration = Duration::from_micros(80);
-    const RUNS: usize = 4;
+/// Bytes in a nanosecond of each kernel with all lanes busy, on data in the nearest cache: the best of several runs.
+///
+/// Kernels take turns, since what else goes on in this core may slow it down for longer than one kernel is timed. Each
+/// turn has several runs, since wide vectors take some microseconds to come up to speed on some CPUs.
+fn rates(names: &[Name]) -> Vec<(Name, f64)> {
+    const TURNS: usize = 10;
+    const TURN: Duration = Duration::from_micros(10);
 
-    fn best<K: Kernel>() -> f64 {
-        let data = vec![0x5a_u8; K::LANES * BLOCKS * BLOCK];
-        let begin: Vec<*const u8> = data.chunks_exact(BLOCKS * BLOCK).map(<[u8]>::as_ptr).collect();
-        let mut state = K::new();
-        let mut best = Duration::MAX;
-        let begun = Instant::now();
-        let mut runs = 0;
-        while runs < RUNS || begun.elapsed() < TIME {
-            let mut from = begin.clone();
+    let mut rates: Vec<(Name, f64)> = names.iter().map(|&name| (name, 0.0)).collect();
+    for _ in 0..TURNS {
+        for (name, best) in &mut rates {
             let begun = Instant::now();
-            // SAFETY: only available kernels are timed, and each lane has BLOCKS blocks of `data` to itself.
-            unsafe { K::compress(black_box(&mut state), &mut from, BLOCKS) };
-            best = best.min(begun.elapsed());
-            runs += 1;
+            loop {
+                *best = best.max(dispatch!(*name, K => rate_of_run::<K>(*name)));
+                if begun.elapsed() >= TURN {
+                    break;
+                }
+            }
         }
-        data.len() as f64 / best.as_nanos().max(1) as f64
     }
+    rates
+}
+
+/// Bytes in a nanosecond of one run.
+fn rate_of_run<K: Kernel>(name: Name) -> f64 {
+    /// Bytes of all lanes, at least: much longer than looking at the clock takes, and much less than the nearest cache.
+    const BYTES: usize = 8 << 10;
+    /// Blocks of a lane, at least.
+    const BLOCKS: usize = 8;
+    static DATA: [u8; 32 * BLOCKS * BLOCK] = [0x5a; 32 * BLOCKS * BLOCK];
 
     assert!(name.is_available(), "{} would be run on a CPU that lacks its instructions", name.text());
-    dispatch!(name, K => best::<K>())
+    let blocks = BLOCKS.max(BYTES / (BLOCK * K::LANES));
+    let lanes = DATA.chunks_exact(blocks * BLOCK).cycle().take(K::LANES);
+    let mut from: Vec<*const u8> = lanes.map(<[u8]>::as_ptr).collect();
+    let mut state = K::new();
+    let begun = Instant::now();
+    // SAFETY: the CPU was asked just now, and each pointer is to a chunk of this many blocks.
+    unsafe { K::compress(black_box(&mut state), &mut from, blocks) };
+    let took = begun.elapsed().as_nanos().max(1);
+    (K::LANES * blocks * BLOCK) as f64 / took as f64
 }
 
 #[cfg(test)]

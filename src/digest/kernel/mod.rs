@@ -41,6 +41,7 @@ pub(super) const BLOCK: usize = 64;
 pub(super) type Words = [u32; 8];
 
 /// A compression function that works on the blocks of several messages at once.
+#[allow(unsafe_code, reason = "what a kernel reads, and on which CPU it runs, is its caller's to hold")]
 pub(super) trait Kernel {
     /// Messages worked on at once.
     const LANES: usize;

@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "the kernels under test are called")]
 
 use std::io::{self, Write as _};
+use std::sync::Once;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -175,14 +176,17 @@ proptest! {
     }
 }
 
-/// The kernels that this CPU has the instructions for. Others are named on standard error.
+/// The kernels that this CPU has the instructions for. The others are named on standard error, once.
 fn available() -> Vec<Name> {
+    static TOLD: Once = Once::new();
     let (run, not_run): (Vec<Name>, Vec<Name>) = Name::ALL.iter().partition(|name| name.is_available());
-    for name in not_run {
-        let test = std::thread::current().name().unwrap_or_default().to_string();
-        let text = name.text();
-        let _ = writeln!(io::stderr(), "{test}: {text} was NOT RUN, since this CPU lacks its instructions");
-    }
+    TOLD.call_once(|| {
+        for name in not_run {
+            let text = name.text();
+            let _ =
+                writeln!(io::stderr(), "{text} was NOT RUN by the tests: this CPU lacks its instructions");
+        }
+    });
     assert!(run.len() >= 3, "the portable kernels are always there");
     run
 }
