@@ -72,7 +72,10 @@ impl Row {
 
     fn values(&self) -> usize {
         let tags = self.tags.iter().flatten().flatten().count();
-        [self.text.is_some(), self.blob.is_some(), self.claim().is_some()].into_iter().filter(|is| *is).count()
+        [self.text.is_some(), self.blob.is_some(), self.claim().is_some()]
+            .into_iter()
+            .filter(|is| *is)
+            .count()
             + tags
     }
 }
@@ -100,13 +103,17 @@ fn table(rows: &[Row], claims: bool) -> RecordBatch {
     let blobs: Vec<Option<String>> = rows.iter().map(|row| row.blob.map(value)).collect();
     let mut columns: Vec<(&str, ArrayRef)> = vec![
         ("text", Arc::new(rows.iter().map(|row| row.text.map(value)).collect::<StringArray>())),
-        ("blob", Arc::new(blobs.iter().map(|blob| blob.as_deref().map(str::as_bytes)).collect::<BinaryArray>())),
+        (
+            "blob",
+            Arc::new(blobs.iter().map(|blob| blob.as_deref().map(str::as_bytes)).collect::<BinaryArray>()),
+        ),
         ("tags", Arc::new(tags.finish())),
     ];
     if claims {
         columns.push(("sha256", Arc::new(rows.iter().map(Row::claim).collect::<StringArray>())));
     }
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+        .unwrap()
 }
 
 fn parquet(rows: &[Row], claims: bool, dictionary: bool) -> Vec<u8> {
@@ -133,7 +140,8 @@ impl Bench {
         fs::create_dir(&data).unwrap();
         fs::write(data.join("a.parquet"), parquet(rows, claims, dictionary)).unwrap();
         fs::write(data.join("a.jsonl"), rows.iter().map(Row::json).collect::<String>()).unwrap();
-        let line = |row: &Row| format!("{},{}\n", row.text.map(value).unwrap_or_default(), row.blob.is_some());
+        let line =
+            |row: &Row| format!("{},{}\n", row.text.map(value).unwrap_or_default(), row.blob.is_some());
         let lines = rows.iter().map(line).collect::<String>();
         fs::write(data.join("a.csv"), format!("text,has blob\n{lines}")).unwrap();
         // A name in a header is looked up and is no item; what is on no list keeps the lists from being empty.
@@ -142,7 +150,8 @@ impl Bench {
         let sums = texts.iter().map(|text| hex::encode(Sha256::digest(text)) + "\n");
         fs::write(bench.path("sha256"), sums.collect::<String>()).unwrap();
         let sums = texts.iter().filter(|_| md5).map(|text| hex::encode(md5::Md5::digest(text)) + "\n");
-        fs::write(bench.path("md5"), sums.collect::<String>() + &"ab12".repeat(8)).unwrap();
+        let other = hex::encode(md5::Md5::digest("what is nowhere either"));
+        fs::write(bench.path("md5"), sums.collect::<String>() + &other).unwrap();
         bench
     }
 

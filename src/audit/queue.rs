@@ -194,7 +194,13 @@ pub struct Stream<'q, 'a> {
 impl<'q, 'a> Stream<'q, 'a> {
     /// A stream that ends at this time, if one is given.
     pub fn new(queue: &'q Queue<'a>, until: Option<Instant>) -> Self {
-        Stream { queue, split: RefCell::default(), apart: RefCell::default(), until, is_last: Cell::new(false) }
+        Stream {
+            queue,
+            split: RefCell::default(),
+            apart: RefCell::default(),
+            until,
+            is_last: Cell::new(false),
+        }
     }
 
     /// Whether there is nothing after it.

@@ -134,7 +134,11 @@ static OF_NOTHING: LazyLock<Digests> = LazyLock::new(|| {
     hasher.offer(MsgId(0), Bytes::new(), true);
     let mut completed = Completed::default();
     hasher.drain(&mut completed, false);
-    completed.messages.into_iter().flat_map(|(_, digests)| digests.iter().cloned().collect::<Vec<_>>()).collect()
+    completed
+        .messages
+        .into_iter()
+        .flat_map(|(_, digests)| digests.iter().cloned().collect::<Vec<_>>())
+        .collect()
 });
 
 /// Whether the bytes follow a pattern no digest would: all alike, a group of up to eight repeated (`deadbeef`,

@@ -114,7 +114,7 @@ pub struct Rejection {
 
 /// The digests of all hash lists, to be asked for each item.
 ///
-/// An entry takes its digest and 8 bytes in the table ([`DigestTable`]), and 4 for its line, 4 for a category, 8 and
+/// An entry takes its digest and 10 bytes in the table ([`DigestTable`]), and 4 for its line, 4 for a category, 8 and
 /// the text for an identifier.
 pub struct HashListIndex {
     /// Strongest first.

@@ -382,7 +382,8 @@ mod tests {
     #[test]
     fn a_row_that_claims_its_digest_is_held_to_the_cells_beside_it() {
         let right = md5("a");
-        let claims = column(3, Some("MD5"), Rows::From(5), vec![Some(right.as_str()), None, Some("no")].into());
+        let claims =
+            column(3, Some("MD5"), Rows::From(5), vec![Some(right.as_str()), None, Some("no")].into());
         let texts = column(0, Some("text"), Rows::From(5), vec!["a", "b", "c"].into());
         let told = batch(vec![texts, claims]).claimed();
         let brief: Vec<_> = told.iter().map(|claimed| (claimed.locator.row, &claimed.verdict)).collect();

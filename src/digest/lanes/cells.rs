@@ -4,8 +4,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{BinaryViewType, StringViewType};
 use arrow_array::{Array, ArrayRef};
 
-use super::super::kernel::{BLOCK, Choice, Compression, Words};
 use super::super::Algorithm;
+use super::super::kernel::{BLOCK, Choice, Compression, Words};
 use super::streams::{compression, start};
 use super::{Seam, Span, Supply, padding, run_all};
 

@@ -10,8 +10,8 @@ use super::super::kernel::{Choice, Compression};
 use super::super::state::State;
 use super::super::{Algorithm, CellDigests, Digest, DigestSet, Digests};
 use super::cells::{self, git_header, values};
-use super::streams::{Streams, compression};
 use super::run_all;
+use super::streams::{Streams, compression};
 
 /// Bytes of one message that wait for a lane at most, in whole pieces: two of the largest. More would only push what
 /// others offer out of the cache.

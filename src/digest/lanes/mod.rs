@@ -4,7 +4,10 @@
 //! What lanes work on comes from a [`Supply`]: messages that arrive piece by piece ([`streams`]), or a column of whole
 //! ones ([`cells`]). Where fewer messages are left than a kernel is worth starting for, their chaining values move to a
 //! kernel with fewer lanes ([`run_all`]); so one long message at the end is hashed as fast as a single stream can be.
-#![allow(unsafe_code, reason = "kernels read through raw pointers, which only a scheduler of lanes can vouch for")]
+#![allow(
+    unsafe_code,
+    reason = "kernels read through raw pointers, which only a scheduler of lanes can vouch for"
+)]
 
 mod cells;
 mod hasher;

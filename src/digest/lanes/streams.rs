@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 
-use super::super::kernel::{BLOCK, Compression, SHA224_START, Words};
 use super::super::Algorithm;
+use super::super::kernel::{BLOCK, Compression, SHA224_START, Words};
 use super::{Seam, Span, Supply, padding};
 
 /// One digest of a message under way.

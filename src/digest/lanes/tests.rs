@@ -41,7 +41,12 @@ fn expected(messages: &[Bytes], algorithms: DigestSet) -> Vec<Digests> {
 }
 
 /// Offers messages piece by piece, so many at once, and drains whenever the hasher has enough or takes no more.
-fn in_lanes(messages: &[Bytes], algorithms: DigestSet, at_once: usize, piece: impl Fn(usize) -> usize) -> Vec<Digests> {
+fn in_lanes(
+    messages: &[Bytes],
+    algorithms: DigestSet,
+    at_once: usize,
+    piece: impl Fn(usize) -> usize,
+) -> Vec<Digests> {
     struct Open {
         id: u64,
         rest: Bytes,
@@ -90,7 +95,10 @@ fn all_lengths_around_blocks_are_hashed_right() {
     let messages: Vec<Bytes> = (0..=1100).map(|len| content(len as u64, len)).collect();
     let right = expected(&messages, all());
     for (at_once, piece) in [(1, 5000), (7, 64), (16, 100), (33, 63), (64, 5000)] {
-        assert!(in_lanes(&messages, all(), at_once, |_| piece) == right, "{at_once} at once, pieces of {piece}");
+        assert!(
+            in_lanes(&messages, all(), at_once, |_| piece) == right,
+            "{at_once} at once, pieces of {piece}"
+        );
     }
 }
 
@@ -179,8 +187,9 @@ fn cells_are_right(array: ArrayRef) {
 
 #[test]
 fn columns_are_hashed_as_messages_are() {
-    let values: Vec<Option<Bytes>> =
-        (0..700).map(|i| (i % 7 != 3).then(|| content(i, if i % 50 == 0 { 9000 } else { i as usize }))).collect();
+    let values: Vec<Option<Bytes>> = (0..700)
+        .map(|i| (i % 7 != 3).then(|| content(i, if i % 50 == 0 { 9000 } else { i as usize })))
+        .collect();
     let bytes = || values.iter().map(|value| value.as_deref());
     cells_are_right(Arc::new(bytes().collect::<BinaryArray>()));
     cells_are_right(Arc::new(bytes().collect::<BinaryViewArray>()));
