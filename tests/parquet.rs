@@ -156,9 +156,13 @@ impl Hasher for Reluctant {
         self.calls.is_multiple_of(3) && self.inner.offer_cells(first, algorithms, values)
     }
 
-    fn drain(&mut self, out: &mut Completed) {
+    fn is_hungry(&self) -> bool {
+        self.inner.is_hungry()
+    }
+
+    fn drain(&mut self, out: &mut Completed, more: bool) {
         let mut done = Completed::default();
-        self.inner.drain(&mut done);
+        self.inner.drain(&mut done, more);
         self.late.messages.append(&mut done.messages);
         self.late.cells.append(&mut done.cells);
         out.messages.extend(self.late.messages.pop());

@@ -22,7 +22,7 @@ use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shardproof::digest::LoopHasher;
+use shardproof::digest::LaneHasher;
 use shardproof::observation::Kind;
 use shardproof::plan::{Inside, ShardPlan};
 use shardproof::shard::table::arrow::ArrowRows;
@@ -40,7 +40,7 @@ fn records_of(path: &Path) -> Found {
     let plan = ShardPlan { inside: Inside::Open, records: true, ..ShardPlan::default() };
     let source = Arc::new(MemorySource(fs::read(path).unwrap().into()));
     let name = path.file_name().unwrap().to_str().unwrap();
-    let scan = common::scan_planned(&mut LoopHasher::new(), source, name, plan);
+    let scan = common::scan_planned(&mut LaneHasher::new(), source, name, plan);
     let rows = scan.observations.iter().filter(|seen| seen.kind == Kind::Row);
     let rows: BTreeMap<u64, [u8; 32]> =
         rows.filter_map(|seen| Some((seen.locator.row?, seen.record?))).collect();

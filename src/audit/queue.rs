@@ -7,7 +7,7 @@ use std::iter::Peekable;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
@@ -306,7 +306,7 @@ impl<'a> Queue<'a> {
     ) -> Self {
         let work = work.iter().peekable();
         Queue {
-            roots: roots.iter().map(Root::of).collect(),
+            roots: roots.iter().map(|root| Root::of(root)).collect(),
             pending: Mutex::new(Pending { work, shares: VecDeque::new(), dividing: 0 }),
             more: Condvar::new(),
             common,
@@ -391,10 +391,10 @@ impl<'a> Queue<'a> {
 }
 
 impl Root {
-    fn of(root: &PathBuf) -> Root {
+    fn of(root: &Path) -> Root {
         match open_folder(rustix::fs::CWD, root) {
             Ok(folder) => Root::Folder(folder),
-            Err(_) => Root::Path(root.clone(), root.is_dir()),
+            Err(_) => Root::Path(root.to_path_buf(), root.is_dir()),
         }
     }
 }

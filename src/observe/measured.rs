@@ -306,7 +306,7 @@ mod tests {
         let algorithms = [Algorithm::Md5, Algorithm::Sha256].into_iter().collect();
         assert!(hasher.offer_cells(MsgId(first), algorithms, &values));
         let mut done = Completed::default();
-        hasher.drain(&mut done);
+        hasher.drain(&mut done, false);
         let digests = done.cells.pop().expect("a column completes");
         MeasuredColumn { first, name: name.map(Arc::from), rows, values, digests }
     }

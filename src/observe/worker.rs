@@ -204,8 +204,7 @@ pub fn work(
         loop {
             let is_over = worker.observer.is_over();
             let mut moved = false;
-            for at in 0..active.len() {
-                let file = &mut active[at];
+            for file in &mut active {
                 if is_over && !file.done {
                     worker.give_up(file, NO_TIME)?;
                     moved = true;
@@ -351,7 +350,7 @@ struct Active {
 
 /// What is told of a file.
 enum Told {
-    Seen(Observation),
+    Seen(Box<Observation>),
     Fault(Locator, Code, String),
 }
 
@@ -414,7 +413,8 @@ impl Worker<'_> {
                 let locator = Locator::file(Some(root), file.path.clone());
                 let detail = format!("it cannot be opened: {cause}");
                 file.held.push(Told::Fault(locator.clone(), Code::Unreadable, detail));
-                file.held.push(Told::Seen(Observation::unread(locator, stamp.size, Unread::Unreadable)));
+                let unread = Observation::unread(locator, stamp.size, Unread::Unreadable);
+                file.held.push(Told::Seen(Box::new(unread)));
             }
         }
         file
@@ -432,6 +432,14 @@ impl Worker<'_> {
         }
     }
 
+    /// Tells of an item, once it is its file's turn.
+    fn seen(&mut self, file: &mut Active, seen: Observation) -> Result<()> {
+        match file.is_first {
+            true => self.observer.observation(seen),
+            false => self.tell(file, Told::Seen(Box::new(seen))),
+        }
+    }
+
     /// Tells something of a file, once it is its turn.
     fn tell(&mut self, file: &mut Active, told: Told) -> Result<()> {
         if !file.is_first {
@@ -439,7 +447,7 @@ impl Worker<'_> {
             return Ok(());
         }
         match told {
-            Told::Seen(seen) => self.observer.observation(seen),
+            Told::Seen(seen) => self.observer.observation(*seen),
             Told::Fault(locator, code, detail) => self.observer.fault(locator, code, detail),
         }
     }
@@ -631,9 +639,8 @@ impl Worker<'_> {
             }
         }
         let Some(entry) = file.items.get(&item) else { return Ok(()) };
-        match entry.message {
-            Some(message) => self.offer(file, message, Bytes::new(), true),
-            None => {}
+        if let Some(message) = entry.message {
+            self.offer(file, message, Bytes::new(), true);
         }
         file.closed.push_back(item);
         self.report(file)
@@ -682,7 +689,7 @@ impl Worker<'_> {
         if observation.kind == Kind::Member {
             file.samples.measured(item.0, &observation);
         }
-        self.tell(file, Told::Seen(observation))?;
+        self.seen(file, observation)?;
         self.tell_samples(file, false)
     }
 
@@ -694,7 +701,7 @@ impl Worker<'_> {
             locator.row = Some(ordinal);
             if let Some(mut row) = webdataset::row(locator, DERIVED + ordinal, &sample) {
                 row.exempt = file.exempt;
-                self.tell(file, Told::Seen(row))?;
+                self.seen(file, row)?;
             }
         }
         Ok(())

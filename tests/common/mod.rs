@@ -6,12 +6,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use shardproof::audit::{AuditOptions, Mode, Report, Silent, SourceSpec, audit};
-use shardproof::digest::{DigestSet, Hasher, LoopHasher};
+use shardproof::digest::{DigestSet, Hasher, LaneHasher};
 use shardproof::error::Result;
 use shardproof::finding::Code;
 use shardproof::locator::Locator;
 use shardproof::observation::Observation;
-use shardproof::observe::{Job, Jobs, Observer, work};
+use shardproof::observe::{InHand, Job, Jobs, Next, Observer, work};
 use shardproof::plan::{Inside, ShardPlan};
 use shardproof::shard::Part;
 use shardproof::source::Source;
@@ -78,7 +78,7 @@ pub struct Scan {
 
 /// Reads one source with a plan.
 pub fn scan(source: Arc<dyn Source>, name: &str, digests: DigestSet) -> Scan {
-    scan_with(&mut LoopHasher::new(), source, name, digests)
+    scan_with(&mut LaneHasher::new(), source, name, digests)
 }
 
 /// Reads one source with a plan and a hasher.
@@ -90,7 +90,7 @@ pub fn scan_with(hasher: &mut dyn Hasher, source: Arc<dyn Source>, name: &str, d
 
 /// Reads one source with any plan.
 pub fn scan_plan(source: Arc<dyn Source>, name: &str, plan: ShardPlan) -> Scan {
-    scan_planned(&mut LoopHasher::new(), source, name, plan)
+    scan_planned(&mut LaneHasher::new(), source, name, plan)
 }
 
 /// Reads one source with this plan and a hasher.
@@ -100,15 +100,16 @@ pub fn scan_planned(hasher: &mut dyn Hasher, source: Arc<dyn Source>, name: &str
     let job =
         Job { root: 0, path, plan, exempt: false, stamp, part: Part::Whole, source: Ok(source), known: None };
     let mut kept = Scan { observations: Vec::new(), faults: Vec::new() };
-    work(&One(Mutex::new(Some(job))), hasher, &mut kept).expect("observing never fails in memory");
+    work(&One(Mutex::new(Some(job))), hasher, &mut kept, 64 << 20).expect("observing never fails in memory");
     kept
 }
 
 struct One(Mutex<Option<Job>>);
 
 impl Jobs for One {
-    fn next(&self) -> Result<Option<Job>> {
-        Ok(self.0.lock().expect("no test panics while it holds the job").take())
+    fn next(&self, _in_hand: &InHand) -> Result<Next> {
+        let job = self.0.lock().expect("no test panics while it holds the job").take();
+        Ok(job.map_or(Next::Nothing, |job| Next::Job(Box::new(job))))
     }
 }
 
