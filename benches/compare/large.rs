@@ -38,12 +38,12 @@ fn verify(bench: &Bench, number: &str, count: u64, goal: &Goal, told: &mut Told)
 /// MD5, SHA-1 and SHA-256 of the same bytes, by CPU time: the peer to beat uses one core.
 pub fn three_digests(bench: &Bench, told: &mut Told) -> Result<()> {
     let size = bench.scaled(256 << 20);
-    let files = Files::equal(bench, "three", 8, size, Beside::Three)?;
+    let files = Files::equal(bench, "three", 32, size, Beside::Three)?;
     for wrong in ["wrong-md5.hashdeep", "wrong-sha1.hashdeep"] {
         computes_all_three(bench, &files, wrong)?;
     }
     files.data.warm()?;
-    let work = format!("3. MD5, SHA-1 and SHA-256 of 8 files of {} MiB in one read", size >> 20);
+    let work = format!("3. MD5, SHA-1 and SHA-256 of 32 files of {} MiB in one read", size >> 20);
     told.work(&work);
     let list = files.path("known.hashdeep");
     let tools = [

@@ -211,9 +211,9 @@ impl Keeper<'_> {
         let damaged = std::mem::take(&mut seen.of_damaged);
         if !self.lists.is_empty() && !seen.digests.is_empty() {
             self.tally.looked_up += 1;
-            seen.known_bad = self.look_up(&seen, &seen.digests)?;
+            seen.known_bad = self.look_up(&seen, &seen.digests, 1)?;
         } else if !self.lists.is_empty() {
-            seen.known_bad = self.look_up(&seen, &damaged)?;
+            seen.known_bad = self.look_up(&seen, &damaged, 0)?;
         }
         let lacking = self.lists.algorithms().minus(seen.digests.set());
         if !lacking.is_empty() && !self.lacks.is_empty() && seen.kind != Kind::Row {
@@ -280,9 +280,10 @@ impl Keeper<'_> {
                 continue;
             }
             self.tally.looked_up += count;
-            for index in self.lists.look_up_column(column.digests()) {
+            let hits = stages::look_up(count, || self.lists.look_up_column(column.digests()));
+            for index in hits {
                 if let Some(seen) = batch.observation(column, index) {
-                    self.look_up(&seen, &seen.digests)?;
+                    self.look_up(&seen, &seen.digests, 0)?;
                 }
             }
         }
@@ -295,7 +296,7 @@ impl Keeper<'_> {
     fn count_file(&mut self, seen: &Observation) {
         let origin = match self.not_read.is_empty() {
             true => None,
-            false => self.not_read.get(&(seen.locator.root.unwrap_or(0), seen.locator.shard.clone())),
+            false => self.not_read.remove(&(seen.locator.root.unwrap_or(0), seen.locator.shard.clone())),
         };
         match origin {
             None | Some(Origin::Read) => self.tally.shards += 1,
@@ -420,9 +421,9 @@ impl Keeper<'_> {
 }
 
 impl Keeper<'_> {
-    /// Looks an item up in all lists; one finding for each list that holds it.
-    fn look_up(&mut self, seen: &Observation, digests: &Digests) -> Result<bool> {
-        let hits: Vec<Seen> = stages::look_up(|| self.lists.look_up(digests));
+    /// Looks an item up in all lists; one finding for each list that holds it. `items` is 0 where it was counted already.
+    fn look_up(&mut self, seen: &Observation, digests: &Digests, items: u64) -> Result<bool> {
+        let hits: Vec<Seen> = stages::look_up(items, || self.lists.look_up(digests));
         for hit in &hits {
             let what = match (seen.kind, seen.opened) {
                 (Kind::Stream, _) => "its decompressed content is on the list",

@@ -223,7 +223,7 @@ impl<'q, 'a> Stream<'q, 'a> {
 
 impl Jobs for Stream<'_, '_> {
     fn next(&self, in_hand: &InHand) -> Result<Next> {
-        if in_hand.files > 0 && !self.queue.amount.is_for(in_hand) {
+        if in_hand.files > 0 && (!self.queue.amount.is_for(in_hand) || self.queue.is_pressed(in_hand)) {
             return Ok(Next::Later);
         }
         loop {
@@ -258,6 +258,9 @@ impl Jobs for Stream<'_, '_> {
         self.queue.amount.ended();
     }
 }
+
+/// Bytes before a file in hand from which on, where the time is limited, it shares its core with no further one.
+const LONG: u64 = 1 << 30;
 
 /// How much faster a core hashes several messages than one: less than it does with the kernels of `digest`.
 const SEVERAL: f64 = 1.7;
@@ -420,6 +423,11 @@ impl Queue<'_> {
         let least = self.common.share(file)?;
         let plan = file.plan(&self.common)?;
         (self.kept(file, &plan).is_none() && !is_over(self.until)).then_some(least)
+    }
+
+    /// Whether the time is limited and a long file is in hand: of two that are begun together neither may get done.
+    fn is_pressed(&self, in_hand: &InHand) -> bool {
+        self.until.is_some() && in_hand.longest > LONG
     }
 
     fn open(&self, file: &Work) -> std::io::Result<Arc<dyn Source>> {

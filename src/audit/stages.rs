@@ -99,12 +99,12 @@ pub fn work(
     result
 }
 
-/// Asks hash lists; where this thread is measured, the time is counted.
-pub fn look_up<T>(ask: impl FnOnce() -> T) -> T {
+/// Asks hash lists for so many items; where this thread is measured, that and the time are counted.
+pub fn look_up<T>(items: u64, ask: impl FnOnce() -> T) -> T {
     if !METER.with(|meter| meter.on.get()) {
         return ask();
     }
-    count(Stage::LookUp, 0, 1);
+    count(Stage::LookUp, 0, items);
     timed(Stage::LookUp, ask)
 }
 
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn nothing_is_counted_where_nobody_measures() {
-        assert_eq!(look_up(|| 5), 5);
+        assert_eq!(look_up(1, || 5), 5);
         let clock = StageClock::default();
         clock.collect();
         assert_eq!(clock.of(Stage::LookUp), Spent::default());

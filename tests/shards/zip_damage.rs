@@ -122,7 +122,8 @@ proptest! {
 #[test]
 fn a_failing_disk_closes_everything() {
     let bytes = &small_zips()[0];
-    for at in 0..=bytes.len() {
+    // At the end nothing is read any more.
+    for at in 0..bytes.len() {
         let source = Drip { fails_at: Some(at as u64), ..Drip::new(bytes, 10) };
         let listing = Listing::drip("a.zip", source);
         assert_eq!(listing.items[0].end, Some(End::Damaged));
