@@ -107,8 +107,8 @@ proptest! {
 #[test]
 fn a_failing_disk_closes_everything() {
     for (name, bytes) in kinds() {
-        // At the end nothing is read any more.
-        for at in [0, 5, bytes.len() / 2, bytes.len() - 1] {
+        // The last read begins before the end: once that is reached, nothing is read any more.
+        for at in [0, 5, bytes.len() / 2, (bytes.len() - 1) / 100 * 100] {
             let source = Drip { fails_at: Some(at as u64), ..Drip::new(&bytes, 100) };
             let listing = Listing::drip(name, source);
             assert_eq!(listing.items[0].end, Some(End::Damaged));

@@ -122,8 +122,8 @@ proptest! {
 #[test]
 fn a_failing_disk_closes_everything() {
     let bytes = &small_zips()[0];
-    // At the end nothing is read any more.
-    for at in 0..bytes.len() {
+    // The last read begins before the end: once that is reached, nothing is read any more.
+    for at in 0..=(bytes.len() - 1) / 10 * 10 {
         let source = Drip { fails_at: Some(at as u64), ..Drip::new(bytes, 10) };
         let listing = Listing::drip("a.zip", source);
         assert_eq!(listing.items[0].end, Some(End::Damaged));
