@@ -20,7 +20,6 @@ use sha2::{Digest as _, Sha256};
 use shardproof::audit::{AuditOptions, Mode, Report, Samples, SourceSpec};
 use shardproof::digest::Algorithm;
 use shardproof::finding::Code;
-use shardproof::report::{Json, Renderer};
 
 /// A value: some are short enough to lie in a view, others are not, and many are equal.
 fn value(number: u8) -> String {
@@ -174,16 +173,8 @@ impl Bench {
     }
 }
 
-/// A report without what may differ: when it was made, and what was reused.
 fn json(report: &Report) -> String {
-    let mut text = Vec::new();
-    Json.render(report, &mut text).unwrap();
-    let mut value: serde_json::Value = serde_json::from_slice(&text).unwrap();
-    value.as_object_mut().unwrap().remove("run").unwrap();
-    for name in ["shards_read", "shards_reused", "bytes_read"] {
-        value["coverage"].as_object_mut().unwrap().remove(name).unwrap();
-    }
-    serde_json::to_string_pretty(&value).unwrap()
+    common::lasting(report, &common::REUSED)
 }
 
 proptest! {

@@ -24,7 +24,6 @@ use shardproof::digest::Algorithm;
 use shardproof::finding::Code;
 use shardproof::index::observations::{IndexDir, Store};
 use shardproof::observation::{Kind, Observation, State, Unread};
-use shardproof::report::{Json, Renderer};
 
 const WHOLE: u64 = u64::MAX;
 
@@ -111,14 +110,8 @@ fn texts(samples: &[Sample]) -> Vec<u8> {
     copies::parquet(samples, Compression::SNAPPY, 4)
 }
 
-/// A report as JSON without what differs by nature: when it was made, and bytes that are read more than once.
 fn json(report: &Report) -> String {
-    let mut text = Vec::new();
-    Json.render(report, &mut text).unwrap();
-    let mut value: serde_json::Value = serde_json::from_slice(&text).unwrap();
-    value.as_object_mut().unwrap().remove("run").unwrap();
-    value["coverage"].as_object_mut().unwrap().remove("bytes_read").unwrap();
-    serde_json::to_string_pretty(&value).unwrap()
+    common::lasting(report, &["bytes_read"])
 }
 
 fn try_run(options: &AuditOptions) -> Report {

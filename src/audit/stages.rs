@@ -7,11 +7,10 @@ use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, types};
+use arrow_array::{Array, ArrayRef};
 use bytes::Bytes;
 
-use crate::digest::{Completed, DigestSet, Hasher, MsgId, Offer};
+use crate::digest::{Completed, DigestSet, Hasher, MsgId, Offer, values};
 use crate::error::Result;
 use crate::finding::Code;
 use crate::locator::Locator;
@@ -264,28 +263,8 @@ impl Hasher for Timed<&mut dyn Hasher> {
 }
 
 /// Bytes of all values of a column of bytes or texts.
-fn bytes_of(values: &ArrayRef) -> u64 {
-    fn spanned<T: TryInto<u64> + Copy>(offsets: &[T]) -> u64 {
-        let at = |offset: Option<&T>| offset.and_then(|&o| o.try_into().ok()).unwrap_or(0);
-        at(offsets.last()) - at(offsets.first())
-    }
-    if let Some(array) = values.as_binary_opt::<i32>() {
-        spanned(array.value_offsets())
-    } else if let Some(array) = values.as_binary_opt::<i64>() {
-        spanned(array.value_offsets())
-    } else if let Some(array) = values.as_string_opt::<i32>() {
-        spanned(array.value_offsets())
-    } else if let Some(array) = values.as_string_opt::<i64>() {
-        spanned(array.value_offsets())
-    } else if let Some(array) = values.as_fixed_size_binary_opt() {
-        array.len() as u64 * u64::try_from(array.value_length()).unwrap_or(0)
-    } else if let Some(array) = values.as_byte_view_opt::<types::BinaryViewType>() {
-        array.lengths().map(u64::from).sum()
-    } else if let Some(array) = values.as_byte_view_opt::<types::StringViewType>() {
-        array.lengths().map(u64::from).sum()
-    } else {
-        0
-    }
+fn bytes_of(array: &ArrayRef) -> u64 {
+    values(array).into_iter().flatten().map(|value| value.len() as u64).sum()
 }
 
 impl Observer for Timed<&mut dyn Observer> {

@@ -1,5 +1,9 @@
 //! The digests of a whole column, without an object for each value.
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{BinaryViewType, StringViewType};
+use arrow_array::{Array, ArrayRef};
+
 use super::{Algorithm, Digest, DigestSet, Digests, MsgId};
 
 /// The digests of a column of whole messages that were offered together.
@@ -52,6 +56,34 @@ impl CellDigests {
     /// Bytes of memory it holds.
     pub fn footprint(&self) -> usize {
         self.columns.iter().map(|(_, column)| column.0.capacity()).sum()
+    }
+}
+
+/// The values of an array of texts or bytes, where they lie; `None` for a null. Cursors offer no other arrays: such a one
+/// has no values.
+pub fn values(array: &ArrayRef) -> Vec<Option<&[u8]>> {
+    fn each<'a, T: AsRef<[u8]> + ?Sized + 'a>(
+        values: impl Iterator<Item = Option<&'a T>>,
+    ) -> Vec<Option<&'a [u8]>> {
+        values.map(|value| value.map(AsRef::as_ref)).collect()
+    }
+    if let Some(array) = array.as_binary_opt::<i32>() {
+        each(array.iter())
+    } else if let Some(array) = array.as_binary_opt::<i64>() {
+        each(array.iter())
+    } else if let Some(array) = array.as_string_opt::<i32>() {
+        each(array.iter())
+    } else if let Some(array) = array.as_string_opt::<i64>() {
+        each(array.iter())
+    } else if let Some(array) = array.as_fixed_size_binary_opt() {
+        each(array.iter())
+    } else if let Some(array) = array.as_byte_view_opt::<BinaryViewType>() {
+        each(array.iter())
+    } else if let Some(array) = array.as_byte_view_opt::<StringViewType>() {
+        each(array.iter())
+    } else {
+        debug_assert!(false, "a cursor offers byte or text columns only, not {}", array.data_type());
+        Vec::new()
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use arrow_array::{Array, ArrayRef, cast::AsArray, types};
+use arrow_array::{Array, ArrayRef};
 use bytes::Bytes;
 
-use super::state::State;
-use super::{Algorithm, CellDigests, DigestSet, Digests};
+use super::cells::values;
+use super::state::{State, whole};
+use super::{CellDigests, DigestSet, Digests};
 
 /// Names a message among those one hasher has in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,7 +56,8 @@ pub trait Hasher: Send {
     fn drain(&mut self, out: &mut Completed, more: bool);
 }
 
-/// The plain hasher: one lane, each piece hashed when it is offered.
+/// The plain hasher: one lane, each piece hashed by the crate of its algorithm when it is offered. What others compute is
+/// held against it.
 #[derive(Default)]
 pub struct LoopHasher {
     open: HashMap<MsgId, Vec<State>>,
@@ -96,38 +98,16 @@ impl Hasher for LoopHasher {
         Offer::Taken
     }
 
-    fn offer_cells(&mut self, first: MsgId, algorithms: DigestSet, values: &ArrayRef) -> bool {
-        let mut cells = CellDigests::new(first, values.len(), algorithms);
-        macro_rules! each {
-            ($array:expr) => {
-                for algorithm in algorithms.iter() {
-                    let room = cells.of_mut(algorithm).unwrap_or_default();
-                    for (value, place) in $array.iter().zip(room.chunks_exact_mut(algorithm.len())) {
-                        if let Some(value) = value {
-                            whole(algorithm, value.as_ref(), place);
-                        }
-                    }
+    fn offer_cells(&mut self, first: MsgId, algorithms: DigestSet, array: &ArrayRef) -> bool {
+        let mut cells = CellDigests::new(first, array.len(), algorithms);
+        let values = values(array);
+        for algorithm in algorithms.iter() {
+            let room = cells.of_mut(algorithm).unwrap_or_default();
+            for (value, place) in values.iter().zip(room.chunks_exact_mut(algorithm.len())) {
+                if let Some(value) = value {
+                    whole(algorithm, value, place);
                 }
-            };
-        }
-        use arrow_array::cast::as_largestring_array as large_string;
-        let data_type = values.data_type().clone();
-        if let Some(array) = values.as_binary_opt::<i32>() {
-            each!(array);
-        } else if let Some(array) = values.as_binary_opt::<i64>() {
-            each!(array);
-        } else if let Some(array) = values.as_string_opt::<i32>() {
-            each!(array);
-        } else if values.as_string_opt::<i64>().is_some() {
-            each!(large_string(values));
-        } else if let Some(array) = values.as_fixed_size_binary_opt() {
-            each!(array);
-        } else if let Some(array) = values.as_byte_view_opt::<types::BinaryViewType>() {
-            each!(array);
-        } else if let Some(array) = values.as_byte_view_opt::<types::StringViewType>() {
-            each!(array);
-        } else {
-            debug_assert!(false, "a cursor offers byte or text columns only, not {data_type}");
+            }
         }
         self.done.cells.push(cells);
         true
@@ -139,24 +119,13 @@ impl Hasher for LoopHasher {
     }
 }
 
-/// Puts the digest of a whole message in its place.
-fn whole(algorithm: Algorithm, message: &[u8], place: &mut [u8]) {
-    let digest = State::new(algorithm, Some(message.len() as u64)).and_then(|mut state| {
-        state.update(message);
-        state.finish()
-    });
-    debug_assert!(digest.is_some(), "a message of known length has every digest");
-    if let Some(digest) = digest {
-        place.copy_from_slice(digest.bytes());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use arrow_array::{BinaryArray, StringViewArray};
 
+    use super::super::Algorithm;
     use super::*;
 
     fn digest_of(message: &[u8], pieces: usize) -> Vec<String> {

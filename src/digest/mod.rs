@@ -11,7 +11,7 @@ mod running;
 mod state;
 
 pub use algorithm::{Algorithm, Digest, DigestParseError, DigestSet, Digests};
-pub use cells::CellDigests;
+pub use cells::{CellDigests, values};
 pub use hasher::{Completed, Hasher, LoopHasher, MsgId, Offer};
 pub use kernel::{Instructions, KernelError, forced_kernel};
 pub use lanes::LaneHasher;

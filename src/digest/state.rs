@@ -166,3 +166,15 @@ impl State {
         }
     }
 }
+
+/// Puts the digest of a whole message in its place.
+pub(super) fn whole(algorithm: Algorithm, message: &[u8], place: &mut [u8]) {
+    let digest = State::new(algorithm, Some(message.len() as u64)).and_then(|mut state| {
+        state.update(message);
+        state.finish()
+    });
+    debug_assert!(digest.is_some(), "a message of known length has every digest");
+    if let Some(digest) = digest {
+        place.copy_from_slice(digest.bytes());
+    }
+}

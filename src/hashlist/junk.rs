@@ -3,9 +3,7 @@
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
-
-use crate::digest::{Algorithm, Completed, Digest, DigestSet, Digests, Hasher, LaneHasher, MsgId};
+use crate::digest::{Algorithm, Digest, Digests, Running};
 
 /// Why a perceptual hash is refused.
 pub(super) const PDQ: &str = "it is a PDQ hash; PDQ lists are not supported yet by this version";
@@ -128,17 +126,7 @@ fn by_length(digits: usize) -> Option<Algorithm> {
 
 /// Digests of the empty message in every algorithm: whichever a list means, none of them is of any content.
 static OF_NOTHING: LazyLock<Digests> = LazyLock::new(|| {
-    let all: DigestSet = Algorithm::ALL.into_iter().collect();
-    let mut hasher = LaneHasher::new();
-    hasher.open(MsgId(0), all, Some(0));
-    hasher.offer(MsgId(0), Bytes::new(), true);
-    let mut completed = Completed::default();
-    hasher.drain(&mut completed, false);
-    completed
-        .messages
-        .into_iter()
-        .flat_map(|(_, digests)| digests.iter().cloned().collect::<Vec<_>>())
-        .collect()
+    Algorithm::ALL.into_iter().filter_map(|algorithm| Running::new(algorithm, Some(0))?.finish()).collect()
 });
 
 /// Whether the bytes follow a pattern no digest would: all alike, a group of up to eight repeated (`deadbeef`,

@@ -1,8 +1,10 @@
-//! One worker: a hasher, and as many cursors in suspension as the hasher has lanes.
+//! One worker: a hasher, and as many cursors in suspension as it takes to fill the hasher's lanes.
 //!
-//! A cursor is stepped only when the hasher can take more, so backpressure needs no queue. A cursor that panics is a
+//! A cursor is stepped only while the hasher can take more, so backpressure needs no queue, and a further file is begun
+//! only where those in hand have nothing to give. A cursor that panics is a
 //! finding about its file; the others go on.
 
+mod items;
 mod tables;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -14,18 +16,17 @@ use arrow_array::ArrayRef;
 use bytes::Bytes;
 
 use self::tables::Waiting;
-use super::digest_columns::DigestColumn;
-use super::measured::{Claimed, Measured};
+use super::jobs::{InHand, Job, Jobs, Known, Next, Origin};
+use super::observer::Observer;
 use super::rows::InFlight;
-use super::webdataset::{self, Samples};
-use crate::digest::{Completed, DigestSet, Digests, Hasher, MsgId, Offer};
+use super::webdataset::Samples;
+use crate::digest::{Completed, Digests, Hasher, MsgId, Offer};
 use crate::error::Result;
 use crate::finding::Code;
-use crate::locator::{ItemPath, Locator, is_format_control};
-use crate::manifest::{annex_key, lfs_pointer};
-use crate::observation::{End, Kind, Observation, PointerSeen, RegionClass, State, Unread};
-use crate::plan::{Inside, ShardPlan};
-use crate::shard::{self, Batch, Cursor, Fault, ItemId, Part, Step};
+use crate::locator::Locator;
+use crate::observation::{End, Observation, RegionClass, State, Unread};
+use crate::plan::ShardPlan;
+use crate::shard::{self, Batch, Cursor, Fault, ItemId, Step};
 use crate::source::{Pool, Source, Stamp};
 
 /// Why a file is given up.
@@ -34,146 +35,6 @@ const NO_TIME: &str = "it was not read to its end: the time limit was reached";
 
 /// The number of the first derived row of a file: after all items that are there.
 const DERIVED: u64 = 1 << 62;
-
-/// A file to be read.
-pub struct Job {
-    /// Index of its root.
-    pub root: u16,
-    /// Its path below the root.
-    pub path: Vec<u8>,
-    /// What is asked of it.
-    pub plan: ShardPlan,
-    /// Nobody has to claim it.
-    pub exempt: bool,
-    /// Its state when it was listed.
-    pub stamp: Stamp,
-    /// What of it is to be read.
-    pub part: Part,
-    /// Where its bytes come from; what the system said where it could not be opened.
-    pub source: std::io::Result<Arc<dyn Source>>,
-    /// What there is to say of it without reading it.
-    pub known: Option<Box<dyn Known>>,
-}
-
-/// What is known of a file that is not read.
-pub trait Known: Send {
-    /// Tells it, as a worker would have told it.
-    ///
-    /// # Errors
-    /// Where it could not be had or kept.
-    fn tell(self: Box<Self>, observer: &mut dyn Observer) -> Result<()>;
-}
-
-/// How it came about that a file is told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It is read.
-    Read,
-    /// It was read by an earlier run, and has not changed since.
-    Kept,
-    /// There is no time left to read it.
-    NotReached,
-}
-
-/// Hands out files to one worker.
-pub trait Jobs {
-    /// The next file for a worker that has these in hand.
-    ///
-    /// # Errors
-    /// Where the list of work could not be read.
-    fn next(&self, in_hand: &InHand) -> Result<Next>;
-
-    /// So many bytes of files that were handed out need no more be read.
-    fn read(&self, _bytes: u64) {}
-
-    /// A file that was handed out is no longer in hand.
-    fn ended(&self) {}
-
-    /// Files are told of one after the other, in the order in which they were handed out.
-    fn in_order(&self) -> bool {
-        false
-    }
-}
-
-/// What a worker is given to do.
-pub enum Next {
-    /// A file.
-    Job(Box<Job>),
-    /// Nothing until a file in hand has ended: what is left is for others, or the file in hand must not wait.
-    Later,
-    /// There is no more, or the run was stopped.
-    Nothing,
-}
-
-/// The files that a worker has in hand.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct InHand {
-    /// How many.
-    pub files: usize,
-    /// The most bytes that one of them has before it.
-    pub longest: u64,
-}
-
-/// Takes what one worker observed.
-pub trait Observer {
-    /// A file of which this is asked is begun; what is told of it until the file itself is of this origin.
-    fn begin(&mut self, _root: u16, _path: &[u8], _plan: &ShardPlan, _origin: Origin) {}
-
-    /// The cursor over a file as it is to be stepped: whoever measures steps wraps it.
-    fn cursor(&self, cursor: Box<dyn Cursor>) -> Box<dyn Cursor> {
-        cursor
-    }
-
-    /// An item was measured.
-    ///
-    /// # Errors
-    /// Where it could not be kept.
-    fn observation(&mut self, observation: Observation) -> Result<()>;
-
-    /// Rows of a table and their cells were measured. Whoever has no use for them one by one takes them by the column.
-    ///
-    /// # Errors
-    /// Where they could not be kept.
-    fn batch(&mut self, batch: &Measured) -> Result<()> {
-        batch.each(&mut |seen| self.observation(seen))
-    }
-
-    /// Something is wrong with a file.
-    ///
-    /// # Errors
-    /// Where it could not be kept.
-    fn fault(&mut self, locator: Locator, code: Code, detail: String) -> Result<()>;
-
-    /// Columns that claim digests of what else is in their row.
-    fn digest_columns(&self) -> Arc<[DigestColumn]> {
-        Arc::new([])
-    }
-
-    /// Such a digest was held against its row.
-    ///
-    /// # Errors
-    /// Where what became of it could not be kept.
-    fn claimed(&mut self, _claimed: Claimed) -> Result<()> {
-        Ok(())
-    }
-
-    /// So many rows of tables in this file are being read: each is a sample, whatever is measured of it.
-    ///
-    /// # Errors
-    /// Where that could not be kept.
-    fn rows(&mut self, root: u16, path: &[u8], rows: u64) -> Result<()>;
-
-    /// So many bytes of the dataset were read.
-    fn read(&mut self, bytes: u64);
-
-    /// Whether the run was asked to stop.
-    fn stopped(&self) -> bool;
-
-    /// Whether the time is over: what is not read by now is told as unread.
-    fn is_over(&self) -> bool {
-        false
-    }
-}
 
 /// Reads files until there are no more. What their cursors hold of memory together stays near `memory` bytes.
 ///
@@ -512,203 +373,6 @@ impl Worker<'_> {
         Ok(true)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the fields of one step, taken apart once")]
-    fn open(
-        &mut self,
-        file: &mut Active,
-        item: ItemId,
-        parent: Option<ItemId>,
-        kind: Kind,
-        name: Vec<u8>,
-        offset: u64,
-        len: Option<u64>,
-        hidden: bool,
-    ) -> Result<()> {
-        file.next_row = file.next_row.max(item.0 + 1);
-        let mut locator = Locator::file(Some(file.root), file.path.clone());
-        let mut in_stream = false;
-        match kind {
-            Kind::Member => {
-                let refused = match ItemPath::parse(&name) {
-                    Ok(path) => {
-                        locator.member = vec![path.into_bytes()];
-                        None
-                    }
-                    Err(why) => {
-                        locator.member = vec![name];
-                        Some(why)
-                    }
-                };
-                if let Some(why) = refused.filter(|_| !hidden) {
-                    let detail = format!("an entry whose name is refused: {why}");
-                    self.tell(file, Told::Fault(locator.clone(), Code::UnsafeName, detail))?;
-                }
-            }
-            Kind::Region => {
-                locator.offset = Some(offset);
-                in_stream = parent
-                    .is_some_and(|p| file.items.get(&p).is_some_and(|i| i.observation.kind == Kind::Stream));
-            }
-            Kind::File | Kind::Stream | Kind::Row | Kind::Cell => {}
-        }
-        // Whatever holds a member or a stream is a container: its samples speak for it.
-        if matches!(kind, Kind::Member | Kind::Stream) {
-            for holder in [parent, Some(ItemId::FILE)].into_iter().flatten() {
-                if let Some(holder) = file.items.get_mut(&holder) {
-                    holder.observation.opened = true;
-                }
-            }
-        }
-        let wanted = match kind {
-            Kind::File => file.plan.file,
-            Kind::Stream => file.plan.stream,
-            Kind::Member | Kind::Region | Kind::Row | Kind::Cell => file.plan.samples,
-        };
-        let mut observation = Observation::new(locator, item.0, kind);
-        observation.hidden = hidden;
-        observation.in_stream = in_stream;
-        observation.exempt = file.exempt;
-        observation.inside_incomplete = kind == Kind::File && file.plan.inside == Inside::Refused;
-        let message = (!wanted.is_empty()).then(|| self.announce(file.serial, item, wanted, len));
-        let hashed = message.is_none();
-        if hashed {
-            observation.state = State::NotAsked;
-            observation.length = len.unwrap_or(0);
-        }
-        if kind == Kind::Member && !hidden && file.plan.records {
-            file.samples.begin(item.0, &observation.locator.member[0]);
-        }
-        let entry = Item { observation, parent, message, closed: false, hashed, head: Vec::new() };
-        file.items.insert(item, entry);
-        let named = match kind {
-            Kind::File => file.path.as_slice(),
-            Kind::Member => file.items[&item].observation.locator.member[0].as_slice(),
-            Kind::Stream | Kind::Row | Kind::Cell | Kind::Region => return Ok(()),
-        };
-        if !hidden && is_odd(named) {
-            let locator = file.items[&item].observation.locator.clone();
-            let detail =
-                "its name has characters that hide or reorder text; they are shown escaped".to_string();
-            self.tell(file, Told::Fault(locator, Code::OddName, detail))?;
-        }
-        Ok(())
-    }
-
-    fn announce(&mut self, file: u64, item: ItemId, wanted: DigestSet, len: Option<u64>) -> MsgId {
-        let message = MsgId(self.next_message);
-        self.next_message += 1;
-        self.hasher.open(message, wanted, len);
-        self.messages.insert(message, (file, item));
-        message
-    }
-
-    fn data(&mut self, file: &mut Active, item: ItemId, bytes: Bytes) {
-        let Some(entry) = file.items.get_mut(&item) else { return };
-        let Some(message) = entry.message else { return };
-        entry.observation.length += bytes.len() as u64;
-        if matches!(entry.observation.kind, Kind::File | Kind::Member)
-            && entry.head.len() < lfs_pointer::TOO_LONG
-        {
-            let room = lfs_pointer::TOO_LONG - entry.head.len();
-            entry.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        }
-        self.offer(file, message, bytes, false);
-    }
-
-    /// Offers a piece, after those that wait already.
-    fn offer(&mut self, file: &mut Active, message: MsgId, piece: Bytes, last: bool) {
-        if !file.refused.is_empty() {
-            file.refused.push_back((message, piece, last));
-        } else if let Offer::Full(piece) = self.hasher.offer(message, piece, last) {
-            file.refused.push_back((message, piece, last));
-        }
-    }
-
-    fn close(&mut self, file: &mut Active, item: ItemId, end: End) -> Result<()> {
-        let Some(entry) = file.items.get_mut(&item) else { return Ok(()) };
-        entry.closed = true;
-        if end != End::Complete {
-            entry.observation.state = State::Unread(Unread::Unreadable);
-            // Whoever holds it has not shown all of its inside.
-            let mut holder = entry.parent;
-            while let Some(id) = holder {
-                let Some(above) = file.items.get_mut(&id) else { break };
-                above.observation.inside_incomplete = true;
-                holder = above.parent;
-            }
-            if let Some(entry) = file.items.get_mut(&item) {
-                entry.observation.inside_incomplete = true;
-            }
-        }
-        let Some(entry) = file.items.get(&item) else { return Ok(()) };
-        if let Some(message) = entry.message {
-            self.offer(file, message, Bytes::new(), true);
-        }
-        file.closed.push_back(item);
-        self.report(file)
-    }
-
-    fn hashed(&mut self, file: &mut Active, item: ItemId, digests: Digests) -> Result<()> {
-        if let Some(entry) = file.items.get_mut(&item) {
-            entry.hashed = true;
-            match entry.observation.state {
-                State::Read => entry.observation.digests = digests,
-                _ => entry.observation.of_damaged = digests,
-            }
-        }
-        self.report(file)
-    }
-
-    /// Passes items on that are closed and hashed, in the order in which they were closed. The file itself waits for
-    /// [`Worker::conclude`].
-    fn report(&mut self, file: &mut Active) -> Result<()> {
-        while let Some(item) = file.closed.front().copied()
-            && file.items.get(&item).is_none_or(|entry| entry.hashed)
-        {
-            file.closed.pop_front();
-            self.report_item(file, item)?;
-        }
-        Ok(())
-    }
-
-    fn report_item(&mut self, file: &mut Active, item: ItemId) -> Result<()> {
-        let Some(entry) = file.items.remove(&item) else { return Ok(()) };
-        let mut observation = entry.observation;
-        if observation.state == State::Read && entry.head.len() as u64 == observation.length {
-            let lfs = lfs_pointer::parse(&entry.head).map(|p| PointerSeen::Lfs { oid: p.oid, size: p.size });
-            let annex =
-                || annex_key::Key::of_pointer(&entry.head).map(|key| PointerSeen::Annex { size: key.size });
-            observation.pointer = lfs.or_else(annex);
-        }
-        if observation.kind == Kind::File {
-            observation.stream = file.stream.take();
-            file.whole = Some(observation);
-            return Ok(());
-        }
-        if observation.kind == Kind::Stream && observation.opened && observation.state == State::Read {
-            file.stream = Some((observation.digests.clone(), observation.length));
-        }
-        if observation.kind == Kind::Member {
-            file.samples.measured(item.0, &observation);
-        }
-        self.seen(file, observation)?;
-        self.tell_samples(file, false)
-    }
-
-    /// Tells of samples of which all members were measured.
-    fn tell_samples(&mut self, file: &mut Active, ended: bool) -> Result<()> {
-        while let Some((ordinal, key, sample)) = file.samples.next(ended) {
-            let mut locator = Locator::file(Some(file.root), file.path.clone());
-            locator.member = vec![key];
-            locator.row = Some(ordinal);
-            if let Some(mut row) = webdataset::row(locator, DERIVED + ordinal, &sample) {
-                row.exempt = file.exempt;
-                self.seen(file, row)?;
-            }
-        }
-        Ok(())
-    }
-
     fn fault(&mut self, file: &mut Active, fault: Fault) -> Result<()> {
         let mut locator = match file.items.get(&fault.item) {
             Some(entry) => entry.observation.locator.clone(),
@@ -790,9 +454,4 @@ impl Active {
         let held = !self.refused.is_empty() || self.batches_out > 0 || self.batch.is_some();
         self.done && !held && self.items.is_empty()
     }
-}
-
-/// Whether a name has control characters or characters that hide or reorder text.
-fn is_odd(name: &[u8]) -> bool {
-    name.utf8_chunks().any(|chunk| chunk.valid().chars().any(|c| c.is_control() || is_format_control(c)))
 }

@@ -13,6 +13,7 @@ use shardproof::locator::Locator;
 use shardproof::observation::Observation;
 use shardproof::observe::{InHand, Job, Jobs, Next, Observer, work};
 use shardproof::plan::{Inside, ShardPlan};
+use shardproof::report::{Json, Renderer};
 use shardproof::shard::Part;
 use shardproof::source::Source;
 
@@ -44,6 +45,21 @@ pub fn run(options: &AuditOptions) -> Report {
 pub fn try_run(options: &AuditOptions) -> Result<Report> {
     audit(options, &Silent, &AtomicBool::new(false))
 }
+
+/// A report as JSON without what may differ between two runs: `run`, and these fields of its coverage.
+pub fn lasting(report: &Report, differing: &[&str]) -> String {
+    let mut text = Vec::new();
+    Json.render(report, &mut text).expect("memory takes it");
+    let mut value: serde_json::Value = serde_json::from_slice(&text).expect("a report is JSON");
+    value.as_object_mut().and_then(|all| all.remove("run")).expect("a report has `run`");
+    for name in differing {
+        value["coverage"].as_object_mut().and_then(|coverage| coverage.remove(*name)).expect("it is covered");
+    }
+    serde_json::to_string_pretty(&value).expect("it was JSON")
+}
+
+/// What a run that reuses what another one read tells otherwise.
+pub const REUSED: [&str; 3] = ["shards_read", "shards_reused", "bytes_read"];
 
 /// How often a code was found.
 pub fn count(report: &Report, code: Code) -> u64 {

@@ -1,12 +1,8 @@
 //! A column of whole messages, hashed from the buffers where they lie.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{BinaryViewType, StringViewType};
-use arrow_array::{Array, ArrayRef};
-
 use super::super::Algorithm;
 use super::super::kernel::{BLOCK, Choice, Compression, Words};
-use super::streams::{compression, start};
+use super::streams::start;
 use super::{Seam, Span, Supply, padding, run_all};
 
 /// From this length on, the lengths of values are looked at: long ones go first, so that none is alone at the end.
@@ -16,11 +12,13 @@ const LONG: usize = 4096;
 /// its place is left as it is.
 ///
 /// # Panics
-/// Where the algorithm is none that lanes compute, or `into` has another length.
-pub(super) fn hash(values: &[Option<&[u8]>], algorithm: Algorithm, into: &mut [u8]) {
-    let Some(compression) = compression(algorithm) else {
-        unreachable!("only what lanes compute is asked of them")
-    };
+/// Where `into` has another length.
+pub(super) fn hash(
+    values: &[Option<&[u8]>],
+    algorithm: Algorithm,
+    compression: Compression,
+    into: &mut [u8],
+) {
     assert_eq!(into.len(), values.len() * algorithm.len(), "a digest for each value");
     let mut order: Vec<u32> =
         (0..).zip(values).filter(|(_, value)| value.is_some()).map(|(index, _)| index).collect();
@@ -34,33 +32,6 @@ pub(super) fn hash(values: &[Option<&[u8]>], algorithm: Algorithm, into: &mut [u
     let waiting = order.len();
     let mut column = Column { values, order, compression, algorithm, into };
     run_all(&mut column, waiting, Choice::of(compression), true);
-}
-
-/// The values of an array of texts or bytes; none where it is an array of something else.
-pub(super) fn values(array: &ArrayRef) -> Vec<Option<&[u8]>> {
-    fn each<'a, T: AsRef<[u8]> + ?Sized + 'a>(
-        values: impl Iterator<Item = Option<&'a T>>,
-    ) -> Vec<Option<&'a [u8]>> {
-        values.map(|value| value.map(AsRef::as_ref)).collect()
-    }
-    if let Some(array) = array.as_binary_opt::<i32>() {
-        each(array.iter())
-    } else if let Some(array) = array.as_binary_opt::<i64>() {
-        each(array.iter())
-    } else if let Some(array) = array.as_string_opt::<i32>() {
-        each(array.iter())
-    } else if let Some(array) = array.as_string_opt::<i64>() {
-        each(array.iter())
-    } else if let Some(array) = array.as_fixed_size_binary_opt() {
-        each(array.iter())
-    } else if let Some(array) = array.as_byte_view_opt::<BinaryViewType>() {
-        each(array.iter())
-    } else if let Some(array) = array.as_byte_view_opt::<StringViewType>() {
-        each(array.iter())
-    } else {
-        debug_assert!(false, "a cursor offers byte or text columns only, not {}", array.data_type());
-        Vec::new()
-    }
 }
 
 /// Values that wait, and the place for their digests.
@@ -114,7 +85,7 @@ unsafe impl<'a> Supply for Column<'a> {
         let index = self.order.pop()?;
         let value = self.values[index as usize].unwrap_or_default();
         let header = Header::of(value.len(), self.algorithm == Algorithm::GitBlob);
-        Some((Cell { index, value, header, done: 0 }, start(self.algorithm)))
+        Some((Cell { index, value, header, done: 0 }, start(self.algorithm, self.compression)))
     }
 
     #[inline]

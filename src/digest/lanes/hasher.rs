@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use arrow_array::ArrayRef;
 use bytes::Bytes;
 
+use super::super::cells::values;
 use super::super::hasher::{Completed, Hasher, MsgId, Offer};
 use super::super::kernel::{Choice, Compression};
-use super::super::state::State;
+use super::super::state::{State, whole};
 use super::super::{Algorithm, CellDigests, Digest, DigestSet, Digests};
-use super::cells::{self, git_header, values};
+use super::cells::{self, git_header};
 use super::run_all;
 use super::streams::{Streams, compression};
 
@@ -31,7 +32,7 @@ pub struct LaneHasher {
     lanes: usize,
     /// Bytes offered since lanes ran.
     pending: usize,
-    ended: Vec<(usize, Algorithm, Vec<u8>)>,
+    ended: Vec<(usize, Digest)>,
     done: Completed,
 }
 
@@ -88,12 +89,12 @@ impl LaneHasher {
     /// Takes the digests of jobs that ended.
     fn collect(&mut self) {
         let mut ended = std::mem::take(&mut self.ended);
-        for (number, algorithm, value) in ended.drain(..) {
+        for (number, digest) in ended.drain(..) {
             let message = &mut self.messages[number];
             message.left -= 1;
             // A git blob that was not as long as its header says is the digest of nothing.
-            let is_void = algorithm == Algorithm::GitBlob && message.declared != Some(message.length);
-            if !is_void && let Ok(digest) = Digest::new(algorithm, &value) {
+            let is_git = digest.algorithm() == Algorithm::GitBlob;
+            if !is_git || message.declared == Some(message.length) {
                 message.digests.insert(digest);
             }
             self.conclude(number);
@@ -128,18 +129,16 @@ impl Hasher for LaneHasher {
         message.id = Some(id);
         (message.declared, message.length, message.ended) = (len, 0, false);
         for algorithm in algorithms.iter() {
-            if compression(algorithm).is_none() {
+            let Some(compression) = compression(algorithm) else {
                 message.others.extend(State::new(algorithm, len));
                 continue;
-            }
-            let job = match (algorithm, len) {
-                (Algorithm::GitBlob, None) => continue,
-                (Algorithm::GitBlob, Some(len)) => {
-                    self.streams.begin(number, algorithm, git_header(len).as_bytes())
-                }
-                _ => self.streams.begin(number, algorithm, &[]),
             };
-            message.jobs.push(job);
+            let header = match (algorithm, len) {
+                (Algorithm::GitBlob, None) => continue,
+                (Algorithm::GitBlob, Some(len)) => git_header(len),
+                _ => String::new(),
+            };
+            message.jobs.push(self.streams.begin(number, algorithm, compression, header.as_bytes()));
         }
         message.left = message.jobs.len();
         let before = self.numbers.insert(id, number);
@@ -177,19 +176,13 @@ impl Hasher for LaneHasher {
         let mut digests = CellDigests::new(first, values.len(), algorithms);
         for algorithm in algorithms.iter() {
             let Some(column) = digests.of_mut(algorithm) else { continue };
-            if compression(algorithm).is_some() {
-                cells::hash(&values, algorithm, column);
+            if let Some(compression) = compression(algorithm) {
+                cells::hash(&values, algorithm, compression, column);
                 continue;
             }
             for (value, place) in values.iter().zip(column.chunks_exact_mut(algorithm.len())) {
                 let Some(value) = value else { continue };
-                let digest = State::new(algorithm, Some(value.len() as u64)).and_then(|mut state| {
-                    state.update(value);
-                    state.finish()
-                });
-                if let Some(digest) = digest {
-                    place.copy_from_slice(digest.bytes());
-                }
+                whole(algorithm, value, place);
             }
         }
         self.done.cells.push(digests);

@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 
-use super::super::Algorithm;
 use super::super::kernel::{BLOCK, Compression, SHA224_START, Words};
+use super::super::{Algorithm, Digest};
 use super::{Seam, Span, Supply, padding};
 
 /// One digest of a message under way.
 pub(super) struct Job {
     /// The message it is of, by its place among the hasher's.
     pub message: usize,
-    /// Which digest it will be; none while the place is free.
-    pub algorithm: Option<Algorithm>,
+    /// Which digest it will be.
+    algorithm: Algorithm,
+    compression: Compression,
     words: Words,
     /// Bytes before the next whole block: a header, or what a piece left over. [`BLOCK`] of them are a block to hash.
     head: [u8; BLOCK],
@@ -28,23 +29,6 @@ pub(super) struct Job {
     is_queued: bool,
 }
 
-impl Job {
-    fn none() -> Job {
-        Job {
-            message: 0,
-            algorithm: None,
-            words: Words::default(),
-            head: [0; BLOCK],
-            held: 0,
-            pieces: VecDeque::new(),
-            length: 0,
-            ended: false,
-            padded: 0,
-            is_queued: false,
-        }
-    }
-}
-
 /// The jobs of a hasher.
 #[derive(Default)]
 pub(super) struct Streams {
@@ -56,22 +40,42 @@ pub(super) struct Streams {
 
 impl Streams {
     /// A new job, whose message begins with a header.
-    pub(super) fn begin(&mut self, message: usize, algorithm: Algorithm, header: &[u8]) -> usize {
+    pub(super) fn begin(
+        &mut self,
+        message: usize,
+        algorithm: Algorithm,
+        compression: Compression,
+        header: &[u8],
+    ) -> usize {
         debug_assert!(header.len() < BLOCK);
-        let at = self.free.pop().unwrap_or_else(|| {
-            self.jobs.push(Job::none());
-            self.jobs.len() - 1
-        });
-        let job = &mut self.jobs[at];
-        job.message = message;
-        job.algorithm = Some(algorithm);
-        job.words = start(algorithm);
-        job.head[..header.len()].copy_from_slice(header);
-        job.held = header.len();
-        job.length = header.len() as u64;
-        (job.ended, job.padded) = (false, 0);
-        debug_assert!(!job.is_queued && job.pieces.is_empty());
-        at
+        let mut head = [0; BLOCK];
+        head[..header.len()].copy_from_slice(header);
+        let job = Job {
+            message,
+            algorithm,
+            compression,
+            words: start(algorithm, compression),
+            head,
+            held: header.len(),
+            pieces: VecDeque::new(),
+            length: header.len() as u64,
+            ended: false,
+            padded: 0,
+            is_queued: false,
+        };
+        match self.free.pop() {
+            Some(at) => {
+                // The room for pieces is used again.
+                let pieces = std::mem::take(&mut self.jobs[at].pieces);
+                debug_assert!(pieces.is_empty());
+                self.jobs[at] = Job { pieces, ..job };
+                at
+            }
+            None => {
+                self.jobs.push(job);
+                self.jobs.len() - 1
+            }
+        }
     }
 
     /// Takes the next piece of a job's message.
@@ -84,7 +88,7 @@ impl Streams {
         job.ended |= last;
         if !job.is_queued {
             job.is_queued = true;
-            self.queues[of_job(job) as usize].push_back(at);
+            self.queues[job.compression as usize].push_back(at);
         }
     }
 
@@ -102,7 +106,7 @@ impl Streams {
     pub(super) fn supply<'a>(
         &'a mut self,
         compression: Compression,
-        ended: &'a mut Vec<(usize, Algorithm, Vec<u8>)>,
+        ended: &'a mut Vec<(usize, Digest)>,
     ) -> Queue<'a> {
         Queue { streams: self, compression, rested: Vec::new(), ended }
     }
@@ -114,7 +118,7 @@ pub(super) struct Queue<'a> {
     compression: Compression,
     /// Jobs that go on once others have had their turn.
     rested: Vec<usize>,
-    ended: &'a mut Vec<(usize, Algorithm, Vec<u8>)>,
+    ended: &'a mut Vec<(usize, Digest)>,
 }
 
 // SAFETY: a pointer that `span` gives lies in a piece, whose bytes nobody writes; the piece is held by its job until
@@ -177,12 +181,12 @@ unsafe impl Supply for Queue<'_> {
             return;
         }
         job.is_queued = false;
-        if job.ended
-            && let Some(algorithm) = job.algorithm.take()
-        {
-            let mut value = vec![0; algorithm.len()];
-            padding::digest(&words, self.compression, &mut value);
-            self.ended.push((job.message, algorithm, value));
+        if job.ended {
+            let mut value = [0; size_of::<Words>()];
+            let value = &mut value[..job.algorithm.len()];
+            padding::digest(&words, self.compression, value);
+            // It has the length of its algorithm.
+            self.ended.extend(Digest::new(job.algorithm, value).map(|digest| (job.message, digest)));
             self.streams.free.push(at);
         }
     }
@@ -208,17 +212,9 @@ pub(super) fn compression(algorithm: Algorithm) -> Option<Compression> {
 }
 
 /// The chaining value that messages begin with.
-pub(super) fn start(algorithm: Algorithm) -> Words {
+pub(super) fn start(algorithm: Algorithm, compression: Compression) -> Words {
     match algorithm {
         Algorithm::Sha224 => SHA224_START,
-        _ => of(algorithm).start(),
+        _ => compression.start(),
     }
-}
-
-fn of(algorithm: Algorithm) -> Compression {
-    compression(algorithm).unwrap_or_else(|| unreachable!("jobs are begun for what lanes compute only"))
-}
-
-fn of_job(job: &Job) -> Compression {
-    job.algorithm.map_or(Compression::Sha256, of)
 }
