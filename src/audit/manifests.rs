@@ -1,13 +1,21 @@
 //! Loading what is claimed: the manifests that were named, or those lying in the dataset.
 
-use std::collections::{HashMap, HashSet};
+mod choice;
+mod hashed;
+mod sinks;
+
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use self::choice::Planning;
+pub use self::choice::{Planned, choose};
+use self::hashed::Hashed;
+use self::sinks::{Nowhere, OfOne, Reaching};
 use super::listing::{Listing, join};
 use super::options::{AuditOptions, ScopeOption};
 use super::pointers::{AnnexPlace, Pointer, key_at, read_pointer};
@@ -23,124 +31,9 @@ use crate::index::observations::{self, IndexDir, Store};
 use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Escaped, ItemPath, Locator, place_key};
 use crate::manifest::annex_key::Key;
-use crate::manifest::bagit::BagIt;
 use crate::manifest::hf_tree::HfTree;
-use crate::manifest::{self, Context, ManifestError, ManifestFormat, discover, dvc, hf_local, lfs_pointer};
+use crate::manifest::{self, Context, ManifestError, ManifestFormat, dvc, hf_local, lfs_pointer};
 use crate::observation::{Kind, Observation, State};
-
-/// A manifest of the run, not yet read.
-pub struct Planned {
-    /// What it is called in reports: as typed, or its path below the root.
-    pub name: Vec<u8>,
-    what: Planning,
-}
-
-enum Planning {
-    /// A file that was named.
-    Named { path: PathBuf, format: Option<&'static dyn ManifestFormat> },
-    /// An index of another copy.
-    Index { path: PathBuf },
-    /// A file that lies in the dataset.
-    Found { root: u16, path: Vec<u8> },
-    /// What a Hugging Face client left on the disk.
-    HuggingFace { root: u16, layout: hf_local::Layout },
-    /// The Git LFS pointers in the dataset.
-    Pointers(Vec<(u16, Vec<u8>)>),
-    /// The git-annex keys in the dataset: of links and files that stand for them, and of objects.
-    Annex(Vec<AnnexPlace>, Vec<AnnexPlace>),
-    /// The files of DVC in the dataset.
-    Dvc(Vec<(u16, Vec<u8>)>),
-}
-
-/// Which manifests a run uses: those named, else those lying in the dataset, which only the listing tells.
-///
-/// # Errors
-/// Where a format is named that does not exist.
-pub fn choose(
-    options: &AuditOptions,
-    layouts: Vec<Option<hf_local::Layout>>,
-    listing: Option<&Listing>,
-) -> Result<Vec<Planned>> {
-    if !options.mode.verifies() {
-        return Ok(Vec::new());
-    }
-    if !options.manifests.is_empty() {
-        return options
-            .manifests
-            .iter()
-            .map(|spec| {
-                let name = spec.path.as_os_str().as_bytes().to_vec();
-                if observations::is_index(&spec.path) {
-                    return Ok(Planned { name, what: Planning::Index { path: spec.path.clone() } });
-                }
-                let format = spec.format.as_deref().map(|name| {
-                    manifest::by_name(name).ok_or_else(|| {
-                        let known: Vec<_> = manifest::formats().iter().map(|f| f.name()).collect();
-                        Error::Usage(format!(
-                            "no manifest format is called {name}; known are {}",
-                            known.join(", ")
-                        ))
-                    })
-                });
-                let what = Planning::Named { path: spec.path.clone(), format: format.transpose()? };
-                Ok(Planned { name, what })
-            })
-            .collect();
-    }
-    let mut planned = Vec::new();
-    let Some(listing) = listing else { return Ok(planned) };
-    for (root, layout) in layouts.into_iter().enumerate() {
-        if let Some(layout) = layout {
-            let name = match &layout {
-                hf_local::Layout::LocalDir { .. } => ".cache/huggingface",
-                hf_local::Layout::CacheRepo { .. } | hf_local::Layout::CacheSnapshot { .. } => "snapshots",
-            };
-            let name = name.as_bytes().to_vec();
-            planned.push(Planned { name, what: Planning::HuggingFace { root: root as u16, layout } });
-        }
-    }
-    let mut bags = HashMap::new();
-    for (root, path) in &listing.manifests {
-        let holds = |other: &[u8]| discover::is_bag_in_a_bag(path, &mut std::iter::once(other));
-        let mut outer = listing.manifests.iter().filter(|(r, other)| r == root && holds(other));
-        // One that cannot be used says nothing of what lies in it.
-        if outer.any(|at| *bags.entry(at).or_insert_with(|| is_usable_bag(options, at.0, &at.1))) {
-            continue;
-        }
-        planned
-            .push(Planned { name: path.clone(), what: Planning::Found { root: *root, path: path.clone() } });
-    }
-    let pointers = &listing.pointers;
-    if !pointers.lfs.is_empty() {
-        let what = Planning::Pointers(pointers.lfs.clone());
-        planned.push(Planned { name: b"Git LFS pointers".to_vec(), what });
-    }
-    if !pointers.annex.is_empty() || !pointers.annex_objects.is_empty() {
-        let what = Planning::Annex(pointers.annex.clone(), pointers.annex_objects.clone());
-        planned.push(Planned { name: b"git-annex keys".to_vec(), what });
-    }
-    if !pointers.dvc.is_empty() {
-        let what = Planning::Dvc(pointers.dvc.clone());
-        planned.push(Planned { name: b"DVC files".to_vec(), what });
-    }
-    Ok(planned)
-}
-
-/// Whether a manifest found in the dataset is a bag that can be read to its end. It takes its number among the sources of
-/// the run before it is loaded, and so does what lies in it.
-fn is_usable_bag(options: &AuditOptions, root: u16, path: &[u8]) -> bool {
-    let file = join(&options.roots[usize::from(root)], path);
-    let Ok(input) = manifest::open_regular(&file) else { return false };
-    let mut input = BufReader::with_capacity(1 << 16, input);
-    let Ok(head) = input.fill_buf() else { return false };
-    let Some(format) = manifest::recognise_at(&file, head).filter(|format| format.name() == BagIt.name())
-    else {
-        return false;
-    };
-    let file_name = file.file_name().unwrap_or_default().as_bytes();
-    let context = Context { source: SourceId(0), file_name, path: &file, declared: options.declared };
-    format.read(&mut input, &context, &mut Nowhere).is_ok()
-}
 
 /// All claims of a run.
 pub struct Manifests {
@@ -806,109 +699,5 @@ impl ClaimSink for Loader<'_> {
             distance: None,
             detail: reason,
         })
-    }
-}
-
-/// Takes the claims of one of many files that are told as one manifest: the file's ordinal is their line.
-struct OfOne<'a, 'b> {
-    loader: &'a mut Loader<'b>,
-    name: &'a [u8],
-    line: u64,
-}
-
-impl OfOne<'_, '_> {
-    /// A claim as it is told: a problem of it is one of this file.
-    fn told(&self, mut claim: Claim) -> Claim {
-        claim.line = self.line;
-        if let Some(Unusable::Impossible(why) | Unusable::NotComputable(why)) = &mut claim.unusable {
-            why.push_str(&format!(" (in {})", Escaped(self.name)));
-        }
-        claim
-    }
-}
-
-impl ClaimSink for OfOne<'_, '_> {
-    fn claim(&mut self, claim: Claim) -> Result<()> {
-        let claim = self.told(claim);
-        self.loader.claim(claim)
-    }
-
-    fn folder(&mut self, claim: Claim) -> Result<()> {
-        let claim = self.told(claim);
-        self.loader.folder(claim)
-    }
-
-    fn reject(&mut self, _: u64, reason: String) -> Result<()> {
-        self.loader.reject(self.line, format!("{reason} (in {})", Escaped(self.name)))
-    }
-
-    fn broken(&mut self, _: Option<u64>, reason: String) -> Result<()> {
-        self.loader.broken(Some(self.line), format!("{reason} (in {})", Escaped(self.name)))
-    }
-}
-
-/// Takes claims and keeps none: a manifest is read on trial.
-struct Nowhere;
-
-impl ClaimSink for Nowhere {
-    fn claim(&mut self, _: Claim) -> Result<()> {
-        Ok(())
-    }
-
-    fn reject(&mut self, _: u64, _: String) -> Result<()> {
-        Ok(())
-    }
-
-    fn broken(&mut self, _: Option<u64>, _: String) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Takes claims and sees whether one of them is about something in the dataset folder.
-struct Reaching<'a> {
-    /// The dataset folder below the manifest's base.
-    strip: &'a [u8],
-    any: bool,
-}
-
-impl ClaimSink for Reaching<'_> {
-    fn claim(&mut self, claim: Claim) -> Result<()> {
-        if let Subject::Path(path) = &claim.subject {
-            self.any |= path.as_bytes().strip_prefix(self.strip).is_some_and(|rest| rest.starts_with(b"/"));
-        }
-        Ok(())
-    }
-
-    fn reject(&mut self, _: u64, _: String) -> Result<()> {
-        Ok(())
-    }
-
-    fn broken(&mut self, _: Option<u64>, _: String) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// A file whose digest is taken as it is read.
-struct Hashed {
-    inner: BufReader<File>,
-    sha256: Sha256,
-}
-
-impl Read for Hashed {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let n = self.fill_buf()?.read(into)?;
-        self.consume(n);
-        Ok(n)
-    }
-}
-
-impl BufRead for Hashed {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.inner.fill_buf()
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.sha256.update(&self.inner.buffer()[..n]);
-        self.inner.consume(n);
     }
 }

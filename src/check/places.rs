@@ -1,12 +1,15 @@
 //! The first round: claims and items that meet at one place.
 
-use serde::{Deserialize, Serialize};
+mod holders;
+mod leftovers;
 
+use self::holders::{Container, Containers};
+pub use self::leftovers::{Absent, AlteredFile, Joined, Leftovers, Loose, OpenClaim, Role};
 use super::balance::{Balance, ClaimClass, ItemClass};
 use super::fits::{Fit, Fitting};
 use super::judgement::{Claims, Contradiction, Judgement, excuse, judge};
 use super::{FindingSink, is_below, item_key, place_of_claim, place_of_item};
-use crate::claim::{Claim, ClaimedInside, SourceId, Unusable};
+use crate::claim::{Claim, SourceId, Unusable};
 use crate::digest::{Algorithm, Digests};
 use crate::error::Result;
 use crate::finding::{Code, Finding};
@@ -14,106 +17,6 @@ use crate::index::spool::{Scratch, Sorted, Spool};
 use crate::locator::{Locator, place_key};
 use crate::manifest::bookkeeping::is_partial_download;
 use crate::observation::{Kind, Observation, State, Unread};
-
-/// What the round by name leaves to the later ones.
-pub struct Leftovers {
-    /// Claimed names that no item stands at, by place.
-    pub absent: Sorted<Absent>,
-    /// Items that nothing claims by name, by [`item_key`], each after the container that holds it.
-    pub loose: Sorted<Loose>,
-    /// Places below which not everything was seen, and why.
-    pub blind: Sorted<String>,
-    /// Files that are not as an index claims them, which claims their samples as well: by place.
-    pub opened: Sorted<OpenClaim>,
-}
-
-/// A claimed file of whose name one with other bytes is here, and whose samples are sought one by one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenClaim {
-    /// The index that claims it.
-    pub source: SourceId,
-    /// Its name.
-    pub name: Vec<u8>,
-    /// How many claims there are on the file itself.
-    pub claims: u64,
-    /// How many rows and cells of it are claimed.
-    pub unnamed: u64,
-}
-
-/// A claimed name that no item stands at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Absent {
-    /// The name.
-    pub name: Vec<u8>,
-    /// How much of it names a file that is here; the rest is the name of something inside.
-    pub shard: Option<usize>,
-    /// The file that the name lies in is here.
-    pub shard_is_here: bool,
-    /// How many claims there are on it.
-    pub claims: u64,
-    /// All digests claimed of it.
-    pub digests: Digests,
-    /// The size claimed of it.
-    pub size: Option<u64>,
-    /// The first claim's manifest.
-    pub source: SourceId,
-    /// And line.
-    pub line: u64,
-    /// A download of it did not finish.
-    pub interrupted: bool,
-    /// For what was published at a URL: a file with its file name and other content, and whether nothing else that is
-    /// published is that file.
-    pub namesake: Option<(Vec<u8>, bool)>,
-    /// Where the publisher left it to be fetched from.
-    pub fetch: Option<Vec<u8>>,
-    /// For a file whose samples are claimed as well: how many.
-    pub inside: Option<ClaimedInside>,
-}
-
-/// An item that nothing claims by name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Loose {
-    /// The item.
-    pub seen: Observation,
-    /// What it is to its container.
-    pub role: Role,
-}
-
-/// What a loose item is to the others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Role {
-    /// A file that nothing claims; for a container, what its members' own claims made of them.
-    File {
-        /// Members that were settled by claims of their own.
-        settled_members: u64,
-        /// A claim names something inside that was not found.
-        sought_inside: bool,
-    },
-    /// A sample or hidden bytes in a loose container: settled with it.
-    InLoose,
-    /// A sample or hidden bytes in an altered container: altered with it unless found to be moved.
-    InAltered,
-    /// A file that is not as claimed, of which more is to be told: its rows and cells, and, where an index claims all
-    /// of its samples, whether only their packing changed.
-    Altered(Box<AlteredFile>),
-    /// A sample or hidden bytes in such a file of which an index claims all samples.
-    InRepacked,
-}
-
-/// A file that is not as claimed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlteredFile {
-    /// What is told of it unless all its samples are as claimed; where it has been told, `None`.
-    pub finding: Option<Finding>,
-    /// An index claims all of its samples.
-    pub claimed_inside: bool,
-    /// Members that are as claimed.
-    pub sound_members: u64,
-    /// Members that are not as claimed.
-    pub odd_members: u64,
-    /// A claim names something inside that was not found.
-    pub sought_inside: bool,
-}
 
 /// Looks on while the claims and the files of a place meet.
 pub trait Onlooker {
@@ -130,30 +33,6 @@ pub struct Nobody;
 impl Onlooker for Nobody {
     fn meets(&mut self, _: &[u8], _: &Claims, _: &Observation) -> Result<()> {
         Ok(())
-    }
-}
-
-/// What the round leaves, but for what was blind before.
-pub struct Joined {
-    absent: Spool<Absent>,
-    loose: Spool<Loose>,
-    blind: Spool<String>,
-    opened: Spool<OpenClaim>,
-}
-
-impl Joined {
-    /// What is left. `blind` holds the places below which nothing could be seen; files that were not read to their end
-    /// are added to it.
-    ///
-    /// # Errors
-    /// Where scratch files fail.
-    pub fn leftovers(self, blind: Spool<String>) -> Result<Leftovers> {
-        Ok(Leftovers {
-            absent: self.absent.sorted()?,
-            loose: self.loose.sorted()?,
-            blind: Sorted::of(vec![self.blind, blind])?,
-            opened: self.opened.sorted()?,
-        })
     }
 }
 
@@ -332,59 +211,6 @@ impl Meeting {
     }
 }
 
-/// A file whose inside is passing by.
-struct Container {
-    place: Vec<u8>,
-    /// What its own claims made of the file; `None` while nothing claims it.
-    class: Option<ItemClass>,
-    loose: Option<Observation>,
-    /// Where it is not as claimed: the file, and what is to be told of it.
-    altered: Option<(Observation, AlteredFile)>,
-    /// Whether an index claims all of its samples.
-    claimed_inside: bool,
-    /// It is as an index claims it and was not opened: what the index claims of its inside holds with it.
-    covers: bool,
-    settled_members: u64,
-    /// A claim names something inside that was not found.
-    sought_inside: bool,
-}
-
-/// The containers that hold one place, by root: one or two, most often.
-#[derive(Default)]
-struct Containers(Vec<(u16, Container)>);
-
-impl Containers {
-    fn at(&self, root: u16) -> std::result::Result<usize, usize> {
-        self.0.binary_search_by_key(&root, |(root, _)| *root)
-    }
-
-    fn get(&self, root: u16) -> Option<&Container> {
-        self.at(root).ok().map(|at| &self.0[at].1)
-    }
-
-    fn get_mut(&mut self, root: u16) -> Option<&mut Container> {
-        self.at(root).ok().map(|at| &mut self.0[at].1)
-    }
-
-    fn insert(&mut self, root: u16, container: Container) -> Option<Container> {
-        match self.at(root) {
-            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, container)),
-            Err(at) => {
-                self.0.insert(at, (root, container));
-                None
-            }
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Container> {
-        self.0.iter().map(|(_, container)| container)
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Container> {
-        self.0.iter_mut().map(|(_, container)| container)
-    }
-}
-
 struct Round<'a> {
     balance: &'a mut Balance,
     findings: &'a mut dyn FindingSink,
@@ -403,8 +229,7 @@ impl Round<'_> {
     }
 
     fn close_containers(&mut self, ended: impl Fn(&Container) -> bool) -> Result<()> {
-        let over: Vec<_> = self.containers.0.extract_if(.., |(_, container)| ended(container)).collect();
-        for (root, container) in over {
+        for (root, container) in self.containers.take(ended) {
             self.close(root, container)?;
         }
         Ok(())

@@ -74,8 +74,10 @@ pub fn work(
                 if worker.hasher.is_hungry() && (!file.done || !file.refused.is_empty()) {
                     moved |= worker.step(file)?;
                     let read = file.read.min(file.stamp.size);
-                    jobs.read(read - file.counted);
-                    file.counted = read;
+                    if read > file.counted {
+                        jobs.read(read - file.counted);
+                        file.counted = read;
+                    }
                 }
             }
             idle &= !moved;
