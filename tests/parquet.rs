@@ -160,13 +160,14 @@ impl Hasher for Reluctant {
         self.inner.is_hungry()
     }
 
-    fn drain(&mut self, out: &mut Completed, more: bool) {
+    fn drain(&mut self, out: &mut Completed, more: bool) -> bool {
         let mut done = Completed::default();
-        self.inner.drain(&mut done, more);
+        let any = self.inner.drain(&mut done, more);
         self.late.messages.append(&mut done.messages);
         self.late.cells.append(&mut done.cells);
         out.messages.extend(self.late.messages.pop());
         out.cells.extend(self.late.cells.pop());
+        any
     }
 }
 

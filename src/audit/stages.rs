@@ -257,8 +257,8 @@ impl Hasher for Timed<&mut dyn Hasher> {
         self.0.is_hungry()
     }
 
-    fn drain(&mut self, out: &mut Completed, more: bool) {
-        timed(Stage::Pieces, || self.0.drain(out, more));
+    fn drain(&mut self, out: &mut Completed, more: bool) -> bool {
+        timed(Stage::Pieces, || self.0.drain(out, more))
     }
 }
 

@@ -52,8 +52,9 @@ pub trait Hasher: Send {
     fn offer_cells(&mut self, first: MsgId, algorithms: DigestSet, values: &ArrayRef) -> bool;
 
     /// Moves the digests of ended messages and columns to `out`, in any order. With `more`, what would leave lanes idle
-    /// may wait for what is offered next; without, all that was offered is hashed. Something is, either way.
-    fn drain(&mut self, out: &mut Completed, more: bool);
+    /// may wait for what is offered next; without, all that was offered is hashed. Something is, either way, if anything
+    /// waited: whether that was so.
+    fn drain(&mut self, out: &mut Completed, more: bool) -> bool;
 }
 
 /// The plain hasher: one lane, each piece hashed by the crate of its algorithm when it is offered. What others compute is
@@ -113,9 +114,11 @@ impl Hasher for LoopHasher {
         true
     }
 
-    fn drain(&mut self, out: &mut Completed, _more: bool) {
+    fn drain(&mut self, out: &mut Completed, _more: bool) -> bool {
+        let any = !self.done.messages.is_empty() || !self.done.cells.is_empty();
         out.messages.append(&mut self.done.messages);
         out.cells.append(&mut self.done.cells);
+        any
     }
 }
 

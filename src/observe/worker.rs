@@ -112,11 +112,8 @@ pub fn work(
         if !jobs.in_order() {
             active.rotate_left(1);
         }
-        // What waits for lanes is work as well.
-        idle &= worker.hasher.is_hungry();
         let more = !no_more || active.iter().any(|file| !file.done);
-        worker.hasher.drain(&mut completed, more);
-        idle &= completed.messages.is_empty() && completed.cells.is_empty();
+        idle &= !worker.hasher.drain(&mut completed, more);
         for (message, digests) in completed.messages.drain(..) {
             if let Some((serial, item)) = worker.messages.remove(&message)
                 && let Some(file) = active.iter_mut().find(|a| a.serial == serial)

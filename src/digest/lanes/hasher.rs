@@ -189,13 +189,15 @@ impl Hasher for LaneHasher {
         true
     }
 
-    fn drain(&mut self, out: &mut Completed, more: bool) {
+    fn drain(&mut self, out: &mut Completed, more: bool) -> bool {
         self.pending = 0;
+        let mut any = !self.done.messages.is_empty() || !self.done.cells.is_empty();
         for compression in Compression::ALL {
             let waiting = self.streams.waiting(compression);
             if waiting == 0 {
                 continue;
             }
+            any = true;
             let mut queue = self.streams.supply(compression, &mut self.ended);
             run_all(&mut queue, waiting, Choice::of(compression), !more);
             drop(queue);
@@ -203,5 +205,6 @@ impl Hasher for LaneHasher {
         }
         out.messages.append(&mut self.done.messages);
         out.cells.append(&mut self.done.cells);
+        any
     }
 }

@@ -155,10 +155,11 @@ fn a_message_that_waits_is_refused_more_until_lanes_have_run() {
         assert!(taken < 100, "it takes without end");
     }
     let mut completed = Completed::default();
-    hasher.drain(&mut completed, true);
+    assert!(hasher.drain(&mut completed, true), "something waited");
     assert!(matches!(hasher.offer(MsgId(0), piece, true), Offer::Taken), "something was hashed");
-    hasher.drain(&mut completed, false);
+    assert!(hasher.drain(&mut completed, false));
     assert_eq!(completed.messages.len(), 1);
+    assert!(!hasher.drain(&mut completed, false), "nothing waits any more");
 }
 
 #[test]
